@@ -1,0 +1,290 @@
+"""The plant file's models (`plants/<plant>.toml`): site, lines, stations, tags, shifts, posting rules, ERP.
+
+Equipment follows ISA-95: a site has lines (work centres) of stations (work cells). Nothing here reads files.
+"""
+
+from __future__ import annotations
+
+from datetime import time
+from decimal import Decimal
+from enum import StrEnum
+from typing import Literal
+from zoneinfo import ZoneInfo
+
+from pydantic import Field, field_validator, model_validator
+
+from signals.base import Amount, Code, Message
+from signals.decisions import PostingMode
+from signals.orders import ConfirmationMode
+from signals.packml import MachineState
+
+
+class TagKind(StrEnum):
+    """What a tag means; it decides the event it becomes and which filters may touch it."""
+
+    STATE = "state"
+    COUNT = "count"
+    MEASUREMENT = "measurement"
+    ALARM = "alarm"
+    ORDER = "order"
+    OPERATION = "operation"
+    BATCH = "batch"
+    SERIAL = "serial"
+    RUN = "run"
+    REASON = "reason"
+    REASON_ORIGIN = "reason_origin"
+    OPERATOR = "operator"
+    COMPONENT_LOT = "component_lot"
+    PROGRAM_NAME = "program_name"
+    PROGRAM_STATUS = "program_status"
+    IGNORE = "ignore"
+
+
+class CounterRole(StrEnum):
+    """Which pieces a counter counts at its station."""
+
+    INFEED = "infeed"
+    GOOD = "good"
+    REJECT = "reject"
+    CYCLE = "cycle"
+
+
+class ResetRule(StrEnum):
+    """What an implausible drop of a counter means."""
+
+    COUNT_NEW_VALUE = "count_new_value"
+    START_AT_ZERO = "start_at_zero"
+    PARK = "park"
+
+
+class CounterConfig(Message):
+    """A counter as declared: width, sign, plausible rate, reset rule (reference ot.md 3.6)."""
+
+    role: CounterRole
+    bits: int = Field(default=32, ge=8, le=64)
+    signed: bool = False
+    max_per_minute: Decimal = Field(default=Decimal(600), gt=0, description="more than this is implausible")
+    reset: ResetRule = ResetRule.PARK
+    unit: Code = "PC"
+    per_count: Amount = Field(default=Decimal(1), description="pieces one count stands for")
+
+
+class FilterConfig(Message):
+    """Edge filter of a tag. Never applied to counters, alarms, order ids (design section 2)."""
+
+    deadband: Amount | None = Field(default=None, description="absolute; a change must exceed it")
+    debounce_ms: int = Field(default=0, ge=0, description="a state must last this long, by source time")
+    silence_seconds: int = Field(default=0, ge=0, description="send the value again after this silence; 0 never")
+
+
+class TagConfig(Message):
+    """One tag of a station."""
+
+    name: Code
+    node: str = Field(
+        default="", description="OPC UA NodeId with namespace URI, for example nsu=urn:x;s=Line1.Press.Good"
+    )
+    kind: TagKind
+    counter: CounterConfig | None = None
+    filter: FilterConfig = FilterConfig()
+    unit: str = ""
+    states: dict[str, MachineState] = Field(
+        default_factory=dict, description="the machine's words; PackML numbers need none"
+    )
+    material: str = Field(default="", description="component material whose lot this tag names")
+
+    @model_validator(mode="after")
+    def _counter_has_its_rules(self) -> TagConfig:
+        if (self.kind is TagKind.COUNT) != (self.counter is not None):
+            raise ValueError(f'tag {self.name}: kind "count" and a [counter] table belong together')
+        untouchable = self.kind in (TagKind.COUNT, TagKind.ALARM, TagKind.ORDER, TagKind.BATCH, TagKind.OPERATION)
+        if untouchable and self.filter != FilterConfig():
+            raise ValueError(f"tag {self.name}: counters, alarms and order ids are never filtered; remove its [filter]")
+        return self
+
+
+class CycleRules(Message):
+    """How program cycles of a machine tool are judged (see domain.cycles). All words are the machine's."""
+
+    active: tuple[str, ...] = ("ACTIVE",)
+    completed: tuple[str, ...] = ("PROGRAM_COMPLETED",)
+    min_ratio: Decimal = Field(
+        default=Decimal("0.5"), gt=0, description="least share of the standard time a cycle must run"
+    )
+    standard_seconds: dict[str, Decimal] = Field(
+        default_factory=dict, description="standard time per piece by operation key (order/operation, or operation)"
+    )
+
+
+class StationConfig(Message):
+    """A station (ISA-95 work cell) and the operation whose pieces it counts."""
+
+    id: Code
+    operation: str = Field(default="", description="routing operation it performs; empty: taken from its operation tag")
+    work_centre: str = ""
+    tags: tuple[TagConfig, ...] = Field(default=(), alias="tag")
+    cycle: CycleRules | None = Field(default=None, description="quantities come from program cycles, not from counters")
+    min_stop_seconds: int = Field(default=60, ge=0)
+
+    model_config = Message.model_config | {"populate_by_name": True}
+
+    @model_validator(mode="after")
+    def _names_are_unique(self) -> StationConfig:
+        names = [t.name for t in self.tags]
+        twice = sorted({n for n in names if names.count(n) > 1})
+        if twice:
+            raise ValueError(f"station {self.id}: tag {twice[0]} is declared twice")
+        return self
+
+
+class OpcUaConfig(Message):
+    """How the edge reaches the line's OPC UA server. Read-only; secrets are names of environment variables."""
+
+    endpoint: str = Field(pattern=r"^opc\.tcp://.+")
+    security: Literal["None", "Basic256Sha256", "Aes128_Sha256_RsaOaep", "Aes256_Sha256_RsaPss"] = "None"
+    mode: Literal["Sign", "SignAndEncrypt"] = "SignAndEncrypt"
+    certificate: str = ""
+    private_key: str = ""
+    trust: str = Field(default="", description="folder or file with the trusted server certificates")
+    user_env: str = ""
+    password_env: str = ""
+    publishing_ms: int = Field(default=250, ge=10)
+    sampling_ms: int = Field(default=0, ge=0)
+    queue_size: int = Field(default=1000, ge=1)
+    heartbeat: str = Field(default="", description="NodeId of a plant-time heartbeat; default ServerStatus.CurrentTime")
+    settle_ms: int = Field(default=1000, ge=0, description="the watermark stays this far behind the heartbeat")
+    silence_seconds: int = Field(default=10, ge=1, description="no heartbeat for so long: a new connection")
+
+
+class CadenceConfig(Message):
+    """When the Line hands over what it counted: by quantity, by event time, and always at a shift change."""
+
+    quantity: int = Field(default=50, ge=1)
+    minutes: Decimal = Field(default=Decimal(15), gt=0)
+
+
+class LineConfig(Message):
+    """A line and its stations in process order."""
+
+    id: Code
+    name: str = ""
+    opcua: OpcUaConfig | None = None
+    stations: tuple[StationConfig, ...] = Field(alias="station", min_length=1)
+    cadence: CadenceConfig = CadenceConfig()
+    future_seconds: int = Field(default=60, ge=0, description="a source clock may be ahead of the edge by this much")
+    second_evidence: bool = Field(default=True, description="read the counters again at start and completion")
+
+    model_config = Message.model_config | {"populate_by_name": True}
+
+    @model_validator(mode="after")
+    def _stations_are_unique(self) -> LineConfig:
+        ids = [s.id for s in self.stations]
+        if len(set(ids)) != len(ids):
+            raise ValueError(f"line {self.id}: two stations share an id")
+        return self
+
+    def station(self, station_id: str) -> StationConfig | None:
+        """The station with this id, or None."""
+        return next((s for s in self.stations if s.id == station_id), None)
+
+
+class ShiftConfig(Message):
+    """A shift by local wall-clock times; `end` before `start` crosses midnight. Days are those of its start."""
+
+    name: Code
+    start: time
+    end: time
+    days: tuple[Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"], ...] = (
+        "mon",
+        "tue",
+        "wed",
+        "thu",
+        "fri",
+        "sat",
+        "sun",
+    )
+
+
+class ControlProfile(Message):
+    """What an ERP control profile (SAP operation control profile) means here."""
+
+    confirmation: ConfirmationMode = ConfirmationMode.REQUIRED
+    automatic_receipt: bool = False
+
+
+class ErpConfig(Message):
+    """The ERP connection. User and password are names of environment variables, never values."""
+
+    kind: Literal["sap"]
+    url: str = Field(pattern=r"^https?://.+")
+    plant: Code
+    client: str = ""
+    language: str = "EN"
+    user_env: Code = "SAP_USER"
+    password_env: Code = "SAP_PASSWORD"
+    zone: str = Field(default="UTC", description="zone of the ERP's dates and times")
+    timeout_seconds: float = Field(default=10, gt=0, description="longest wait for one answer")
+    settle_seconds: float = Field(default=60, ge=0, description="longest time after the deadline until a commit shows")
+    calls_per_second: float = Field(default=10, gt=0)
+    ca_file: str = Field(default="", description="certificate authority for TLS, where it is the plant's own")
+    control_profiles: dict[str, ControlProfile] = Field(default_factory=dict, alias="control_profile")
+    scrap_reasons: dict[str, str] = Field(
+        default_factory=dict, description="machine reason -> ERP variance reason code"
+    )
+    machine_activity: int | None = Field(default=None, ge=1, le=6, description="activity slot for machine time")
+
+    model_config = Message.model_config | {"populate_by_name": True}
+
+
+class PostingConfig(Message):
+    """What may be posted, and who decides."""
+
+    mode: PostingMode = PostingMode.POST
+    technical_completion: Literal["propose", "automatic"] = "propose"
+    max_quantity: int = Field(default=1000, ge=1, description="one confirmation never carries more pieces")
+    over_delivery_percent: Amount = Field(default=Decimal(0), description="where the ERP names no tolerance")
+    retry_seconds: tuple[int, ...] = Field(default=(1, 2, 5, 10, 30, 60), description="back-off while the ERP is away")
+    intake_seconds: int = Field(default=60, ge=1)
+    goods_movement_wait_seconds: int = Field(default=60, ge=0)
+
+    @field_validator("retry_seconds")
+    @classmethod
+    def _at_least_one(cls, value: tuple[int, ...]) -> tuple[int, ...]:
+        if not value or min(value) < 1:
+            raise ValueError("retry_seconds needs at least one delay of a second or more")
+        return value
+
+
+class SiteConfig(Message):
+    """Identity and calendar of the plant."""
+
+    id: Code = Field(pattern=r"^[A-Za-z0-9_-]+$")
+    name: str = ""
+    zone: str = "UTC"
+    production_day_start: time = time(0, 0)
+
+    @field_validator("zone")
+    @classmethod
+    def _zone_exists(cls, value: str) -> str:
+        try:
+            ZoneInfo(value)
+        except (KeyError, ValueError, OSError) as error:
+            raise ValueError(f"no time zone is named {value!r}; use an IANA name such as Europe/Berlin") from error
+        return value
+
+
+class PlantConfig(Message):
+    """One plant file."""
+
+    schema_version: Literal[1] = Field(default=1, alias="schema")
+    plant: SiteConfig
+    shifts: tuple[ShiftConfig, ...] = Field(default=(), alias="shift")
+    lines: tuple[LineConfig, ...] = Field(alias="line", min_length=1)
+    erp: ErpConfig
+    posting: PostingConfig = PostingConfig()
+
+    model_config = Message.model_config | {"populate_by_name": True}
+
+    def line(self, line_id: str) -> LineConfig | None:
+        """The line with this id, or None."""
+        return next((line for line in self.lines if line.id == line_id), None)

@@ -1,0 +1,254 @@
+"""What activities ask of the ledger. Every write is an idempotent upsert on a natural key, so it may be repeated.
+
+The claim and the fence (design section 5, steps 1 and 3) live here as transactions, because only the database can
+make them exclusive between workers.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Protocol
+from uuid import UUID
+
+from pydantic import Field
+
+from signals.base import ZERO, Amount, Message, UtcTime
+from signals.decisions import DecideCase, DecideParked
+from signals.documents import Case, ErpDocument, OperationTotals, PostingOutcome, PostingState
+from signals.events import SequencedEvent
+from signals.orders import ProductionOrder
+from signals.reports import LineMessage, ParkedItem, Refusal
+from signals.transactions import Transaction, TransactionType
+
+
+class LineRecord(Message):
+    """One checkpoint of a Line with everything that became known since the one before (transactional outbox)."""
+
+    plant: str
+    line: str
+    revision: int = Field(description="grows by one per record; an older one than the ledger's is refused")
+    checkpoint: str = Field(description="the Line's state as JSON")
+    messages: tuple[LineMessage, ...] = ()
+    parked: tuple[ParkedItem, ...] = ()
+    refusals: tuple[Refusal, ...] = ()
+    source: str = ""
+    events: tuple[tuple[str, SequencedEvent], ...] = Field(default=(), description="(source, event) needed for lineage")
+
+
+class LineCheckpoint(Message):
+    """A stored checkpoint."""
+
+    revision: int
+    checkpoint: str
+
+
+class OrderRecord(Message):
+    """All the ledger knows that an order's workflow must not forget."""
+
+    order: ProductionOrder | None = None
+    phase: str = ""
+    messages: tuple[LineMessage, ...] = Field(default=(), description="from the Lines, by line and number")
+    claimed_report_ids: tuple[str, ...] = Field(default=(), description="reports that a posting has taken")
+    postings: tuple[PostingOutcome, ...] = Field(default=(), description="unsettled ones and cases' ones first")
+    totals: tuple[OperationTotals, ...] = Field(default=(), description="posted or adopted by us, per operation")
+    open_cases: tuple[Case, ...] = ()
+
+
+class PostingRecord(Message):
+    """One posting as the ledger holds it."""
+
+    key: UUID
+    plant: str
+    order: str
+    operation: str
+    type: TransactionType
+    state: PostingState
+    transaction: Transaction
+    report_ids: tuple[str, ...] = ()
+    revision: int = 0
+    token: str = ""
+    deadline: UtcTime | None = None
+    attempts: int = 0
+    next_try_at: UtcTime | None = None
+    totals_before: tuple[OperationTotals, ...] = ()
+    documents_before: tuple[str, ...] = ()
+    document: str = ""
+    error_code: str = ""
+    message: str = ""
+    shortfall: tuple[str, ...] = ()
+
+    def outcome(self) -> PostingOutcome:
+        """The same as the workflow sees it."""
+        t = self.transaction
+        return PostingOutcome(
+            key=self.key,
+            operation=self.operation,
+            state=self.state,
+            document=self.document,
+            yield_quantity=getattr(t, "yield_quantity", ZERO),
+            scrap_quantity=getattr(t, "scrap_quantity", ZERO),
+            rework_quantity=getattr(t, "rework_quantity", ZERO),
+            final=bool(getattr(t, "final", False)),
+            report_ids=self.report_ids,
+            error_code=self.error_code,
+            message=self.message,
+            next_try_at=self.next_try_at,
+            shortfall=self.shortfall,
+        )
+
+
+class ClaimResult(Message):
+    """Either the claim was made (or had been made with just these reports), or others hold some of the reports."""
+
+    posting: PostingRecord | None = None
+    others: tuple[PostingRecord, ...] = ()
+    rest: tuple[str, ...] = Field(default=(), description="asked report ids that nobody holds")
+
+
+class Credit(Message):
+    """Quantity of an operation that somebody entered by hand and a person adopted; later claims use it up."""
+
+    operation: str
+    yield_quantity: Amount = ZERO
+    scrap_quantity: Amount = ZERO
+    rework_quantity: Amount = ZERO
+
+
+class EventTrace(Message):
+    """An event in a trace."""
+
+    source: str
+    event: SequencedEvent
+
+
+class OrderTrace(Message):
+    """Lineage of one order: from the machine's events to the ERP's documents and back."""
+
+    order: ProductionOrder | None
+    phase: str
+    messages: tuple[LineMessage, ...]
+    events: tuple[EventTrace, ...]
+    postings: tuple[PostingRecord, ...]
+    documents: tuple[ErpDocument, ...]
+    cases: tuple[Case, ...]
+    parked: tuple[ParkedItem, ...]
+
+
+class LedgerPort(Protocol):
+    """The ledger of one or more plants."""
+
+    # --- lines -------------------------------------------------------------------------------------------
+    async def record_line(self, record: LineRecord) -> LineCheckpoint | None:
+        """Store a checkpoint with its outbox, parked items and events in one transaction.
+
+        Returns None when stored (or stored before, same revision and text), else the newer checkpoint that stands
+        in the ledger, which the Line must adopt; nothing of `record` is stored then.
+        """
+        ...
+
+    async def load_line(self, plant: str, line: str) -> LineCheckpoint | None: ...
+
+    async def park(self, items: tuple[ParkedItem, ...]) -> None: ...
+
+    async def parked(
+        self, plant: str, *, order: str = "", line: str = "", open_only: bool = True
+    ) -> list[ParkedItem]: ...
+
+    async def decide_parked(self, plant: str, decision: DecideParked) -> ParkedItem | None:
+        """Record the decision. Returns the item, None if unknown; a second, different decision raises BadInput."""
+        ...
+
+    async def refusals(self, plant: str, *, order: str = "") -> list[Refusal]: ...
+
+    # --- orders ------------------------------------------------------------------------------------------
+    async def take_order(self, order: ProductionOrder) -> bool:
+        """Take an order in. False when the ledger has it already (its ERP data are refreshed all the same)."""
+        ...
+
+    async def set_phase(self, plant: str, order: str, phase: str) -> None: ...
+
+    async def load_order(self, plant: str, order: str) -> OrderRecord: ...
+
+    async def orders(self, plant: str) -> list[OrderRecord]:
+        """All orders taken in, without their messages."""
+        ...
+
+    # --- postings ----------------------------------------------------------------------------------------
+    async def claim(self, record: PostingRecord, credit: Credit | None = None) -> ClaimResult:
+        """Claim `record.report_ids` for a posting (unique on report, transaction type, revision), all or none.
+
+        `credit` is what this posting takes off an adopted hand entry, in the same transaction.
+        """
+        ...
+
+    async def posting(self, key: UUID) -> PostingRecord | None: ...
+
+    async def mark_sent(
+        self,
+        key: UUID,
+        *,
+        token: str,
+        deadline: datetime,
+        totals_before: tuple[OperationTotals, ...],
+        documents_before: tuple[str, ...],
+    ) -> bool:
+        """Compare-and-set claimed -> sent. False when it is not `claimed`, or another posting of the order is `sent`."""
+        ...
+
+    async def mark_not_processed(self, key: UUID, *, token: str, next_try_at: datetime | None, message: str) -> bool:
+        """Compare-and-set sent(token) -> claimed: the ERP certainly did not book it."""
+        ...
+
+    async def mark_outcome(
+        self,
+        key: UUID,
+        *,
+        state: PostingState,
+        document: ErpDocument | None = None,
+        error_code: str = "",
+        message: str = "",
+        shortfall: tuple[str, ...] = (),
+    ) -> PostingRecord:
+        """Settle the posting; a posted one never changes back. The document is stored with its movements."""
+        ...
+
+    async def reopen(self, key: UUID) -> PostingRecord:
+        """A person decided to try again: refused or in doubt -> claimed."""
+        ...
+
+    async def note_retry(self, key: UUID, *, next_try_at: datetime, message: str) -> None: ...
+
+    async def own_documents(self, plant: str, order: str, operation: str = "") -> list[ErpDocument]:
+        """Documents of our postings and adopted hand entries."""
+        ...
+
+    async def known_keys(self, plant: str, order: str) -> set[UUID]: ...
+
+    async def credit(self, plant: str, order: str, operation: str) -> Credit:
+        """What is left of adopted hand entries."""
+        ...
+
+    async def totals(self, plant: str, order: str) -> tuple[OperationTotals, ...]:
+        """Posted and adopted by us per operation (reversed documents left out)."""
+        ...
+
+    # --- cases -------------------------------------------------------------------------------------------
+    async def open_case(self, case: Case) -> Case:
+        """Open a case once; the same case id again changes nothing."""
+        ...
+
+    async def cases(self, plant: str, *, order: str = "", open_only: bool = True) -> list[Case]: ...
+
+    async def decide_case(self, plant: str, decision: DecideCase) -> Case:
+        """Record a decision and its ledger effect (adopt: the hand entry becomes credit and an own document).
+
+        The same decision again is answered alike; an unknown case or an action it does not allow raises BadInput.
+        """
+        ...
+
+    async def close_case(self, plant: str, case_id: str, note: str) -> None:
+        """Close a case whose cause has gone."""
+        ...
+
+    # --- lineage -----------------------------------------------------------------------------------------
+    async def trace(self, plant: str, order: str) -> OrderTrace: ...

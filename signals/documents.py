@@ -1,0 +1,140 @@
+"""What ERPs answer: documents, totals, and the outcome of a posting as the workflow sees it."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from uuid import UUID
+
+from pydantic import Field
+
+from signals.base import ZERO, Amount, Code, Message, UtcTime
+
+
+class GoodsMovement(Message):
+    """One posted goods-movement line of a document."""
+
+    material_document: str = ""
+    item: str = ""
+    material: str
+    movement_type: str
+    quantity: Amount
+    unit: str
+    batch: str = ""
+    storage_location: str = ""
+
+
+class ErpDocument(Message):
+    """A document in the ERP's books. `key` is ours, None for what somebody entered by hand."""
+
+    document: Code = Field(description="the ERP's own number, for example 0000000207/00000001")
+    kind: str = "confirmation"
+    order: str
+    operation: str = ""
+    yield_quantity: Amount = ZERO
+    scrap_quantity: Amount = ZERO
+    rework_quantity: Amount = ZERO
+    unit: str = ""
+    key: UUID | None = None
+    text: str = ""
+    final: bool = False
+    reversed: bool = False
+    reversal: bool = False
+    entered_by: str = ""
+    entered_at: UtcTime | None = None
+    goods_movements: tuple[GoodsMovement, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+
+class OperationTotals(Message):
+    """The ERP's own running totals of an operation."""
+
+    operation: Code
+    yield_quantity: Amount = ZERO
+    scrap_quantity: Amount | None = None
+    rework_quantity: Amount | None = None
+    final: bool = False
+
+
+class PostingState(StrEnum):
+    """Life of a posting in the ledger."""
+
+    CLAIMED = "claimed"
+    SENT = "sent"
+    POSTED = "posted"
+    REFUSED = "refused"
+    IN_DOUBT = "in_doubt"
+    ADOPTED = "adopted"
+    SHADOW = "shadow"
+    CANCELLED = "cancelled"
+
+    @property
+    def is_settled(self) -> bool:
+        """True where nothing more will happen without a person."""
+        return self not in (PostingState.CLAIMED, PostingState.SENT)
+
+
+class CaseKind(StrEnum):
+    """Classes of cases (docs/errors.md lists owner and runbook of each)."""
+
+    MANUAL_ENTRY = "manual_entry"
+    ERP_REJECTED = "erp_rejected"
+    ERP_IN_DOUBT = "erp_in_doubt"
+    ERP_MISCONFIGURED = "erp_misconfigured"
+    GOODS_MOVEMENT_SHORTFALL = "goods_movement_shortfall"
+    SECOND_EVIDENCE = "second_evidence"
+    TOTALS_DIFFER = "totals_differ"
+    BEYOND_TOLERANCE = "beyond_tolerance"
+    UNKNOWN_OPERATION = "unknown_operation"
+    UNIT_MISMATCH = "unit_mismatch"
+    OVERLAPPING_REPORT = "overlapping_report"
+
+
+class CaseAction(StrEnum):
+    """What a person may decide; which actions a case allows depends on its kind."""
+
+    ADOPT = "adopt"
+    POST = "post"
+    REVERSE = "reverse"
+    RETRY = "retry"
+    SKIP = "skip"
+    ACCEPT = "accept"
+
+
+class Case(Message):
+    """Something only a person can settle."""
+
+    case_id: Code
+    plant: Code
+    order: str
+    operation: str = ""
+    kind: CaseKind
+    owner_role: str
+    summary: str
+    document: str = ""
+    posting_key: UUID | None = None
+    yield_quantity: Amount = ZERO
+    scrap_quantity: Amount = ZERO
+    rework_quantity: Amount = ZERO
+    unit: str = ""
+    error_code: str = ""
+    erp_answer: str = ""
+    allowed: tuple[CaseAction, ...]
+    opened_at: UtcTime | None = None
+
+
+class PostingOutcome(Message):
+    """How one posting stands after an attempt to settle it."""
+
+    key: UUID
+    operation: str = ""
+    state: PostingState
+    document: str = ""
+    yield_quantity: Amount = ZERO
+    scrap_quantity: Amount = ZERO
+    rework_quantity: Amount = ZERO
+    final: bool = False
+    report_ids: tuple[str, ...] = ()
+    error_code: str = ""
+    message: str = ""
+    next_try_at: UtcTime | None = None
+    shortfall: tuple[str, ...] = Field(default=(), description="expected goods movements that were not found")
