@@ -5,6 +5,7 @@ Equipment follows ISA-95: a site has lines (work centres) of stations (work cell
 
 from __future__ import annotations
 
+import re
 from datetime import time
 from decimal import Decimal
 from enum import StrEnum
@@ -53,7 +54,7 @@ class ResetRule(StrEnum):
     """What an implausible drop of a counter means."""
 
     COUNT_NEW_VALUE = "count_new_value"
-    START_AT_ZERO = "start_at_zero"
+    REBASE = "rebase"
     PARK = "park"
 
 
@@ -114,6 +115,36 @@ class CycleRules(Message):
     standard_seconds: dict[str, Decimal] = Field(
         default_factory=dict, description="standard time per piece by operation key (order/operation, or operation)"
     )
+    programs: dict[str, str] = Field(
+        default_factory=dict, description="regular expression the program's name must match, by the same keys"
+    )
+    needs_counter: bool = Field(default=True, description="a completion also needs a step of the machine's counter")
+    agree_seconds: Decimal = Field(
+        default=Decimal(5), ge=0, description="program end and counter step lie at most this far apart"
+    )
+    name_lag_seconds: Decimal = Field(
+        default=Decimal(5), ge=0, description="a program's name is logged at most this long after it became active"
+    )
+    counter_bits: int = Field(default=32, ge=8, le=64)
+    unit: Code = "PC"
+
+    def standard_for(self, order: str, operation: str) -> Decimal | None:
+        """Standard seconds per piece: by order/operation, else by operation."""
+        return self.standard_seconds.get(f"{order}/{operation}", self.standard_seconds.get(operation))
+
+    def program_for(self, order: str, operation: str) -> str:
+        """The pattern of the operation's program name; empty where any will do."""
+        return self.programs.get(f"{order}/{operation}", self.programs.get(operation, ""))
+
+    @field_validator("programs")
+    @classmethod
+    def _patterns_compile(cls, value: dict[str, str]) -> dict[str, str]:
+        for key, pattern in value.items():
+            try:
+                re.compile(pattern)
+            except re.error as error:
+                raise ValueError(f"program pattern of {key} is no regular expression: {error}") from error
+        return value
 
 
 class StationConfig(Message):
@@ -125,12 +156,17 @@ class StationConfig(Message):
     tags: tuple[TagConfig, ...] = Field(default=(), alias="tag")
     cycle: CycleRules | None = Field(default=None, description="quantities come from program cycles, not from counters")
     min_stop_seconds: int = Field(default=60, ge=0)
+    availability: str = Field(
+        default="", description="tag whose loss means that every tag of the station is lost; one event then says so"
+    )
 
     model_config = Message.model_config | {"populate_by_name": True}
 
     @model_validator(mode="after")
     def _names_are_unique(self) -> StationConfig:
         names = [t.name for t in self.tags]
+        if self.availability and self.availability not in names:
+            raise ValueError(f"station {self.id}: availability names {self.availability!r}, which is none of its tags")
         twice = sorted({n for n in names if names.count(n) > 1})
         if twice:
             raise ValueError(f"station {self.id}: tag {twice[0]} is declared twice")

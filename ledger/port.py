@@ -12,9 +12,9 @@ from uuid import UUID
 
 from pydantic import Field
 
-from signals.base import ZERO, Amount, Message, UtcTime
+from signals.base import ZERO, Message, UtcTime
 from signals.decisions import DecideCase, DecideParked
-from signals.documents import Case, ErpDocument, OperationTotals, PostingOutcome, PostingState
+from signals.documents import Case, Credit, ErpDocument, OperationTotals, PostingOutcome, PostingState
 from signals.events import SequencedEvent
 from signals.orders import ProductionOrder
 from signals.reports import LineMessage, ParkedItem, Refusal
@@ -105,15 +105,6 @@ class ClaimResult(Message):
     rest: tuple[str, ...] = Field(default=(), description="asked report ids that nobody holds")
 
 
-class Credit(Message):
-    """Quantity of an operation that somebody entered by hand and a person adopted; later claims use it up."""
-
-    operation: str
-    yield_quantity: Amount = ZERO
-    scrap_quantity: Amount = ZERO
-    rework_quantity: Amount = ZERO
-
-
 class EventTrace(Message):
     """An event in a trace."""
 
@@ -192,7 +183,7 @@ class LedgerPort(Protocol):
         totals_before: tuple[OperationTotals, ...],
         documents_before: tuple[str, ...],
     ) -> bool:
-        """Compare-and-set claimed -> sent. False when it is not `claimed`, or another posting of the order is `sent`."""
+        """Compare-and-set claimed -> sent. False: it is not `claimed`, or another of the order is `sent`."""
         ...
 
     async def mark_not_processed(self, key: UUID, *, token: str, next_try_at: datetime | None, message: str) -> bool:

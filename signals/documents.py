@@ -138,3 +138,12 @@ class PostingOutcome(Message):
     message: str = ""
     next_try_at: UtcTime | None = None
     shortfall: tuple[str, ...] = Field(default=(), description="expected goods movements that were not found")
+
+
+class Credit(Message):
+    """Quantity of an operation that somebody entered by hand and a person adopted; later claims use it up."""
+
+    operation: str
+    yield_quantity: Amount = ZERO
+    scrap_quantity: Amount = ZERO
+    rework_quantity: Amount = ZERO

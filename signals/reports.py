@@ -89,27 +89,46 @@ class OperationEnd(Message):
     ended_at: UtcTime
     watermark: UtcTime
     in_line: int = Field(default=0, description="pieces that entered the station and did not leave it")
+    second_evidence: str = Field(default="", description="agrees, unavailable, `differs: …`, or empty where not asked")
+
+
+class HandOver(Message):
+    """The Line's answer to a request to hand over: all it had counted for the order up to the watermark was sent."""
+
+    plant: Code
+    line: Code
+    number: int = Field(ge=1)
+    order: Code
+    watermark: UtcTime | None = None
 
 
 class LineMessage(Message):
-    """One entry of the Line's outbox."""
+    """One entry of the Line's outbox; exactly one of its parts is set."""
 
     report: ProductionReport | None = None
     operation_end: OperationEnd | None = None
+    hand_over: HandOver | None = None
+
+    @property
+    def content(self) -> ProductionReport | OperationEnd | HandOver:
+        """The part that is set."""
+        found = self.report or self.operation_end or self.hand_over
+        if found is None:
+            raise ValueError("a Line message without content")
+        return found
 
     @property
     def order(self) -> str:
-        if self.report is not None:
-            return self.report.bucket.order
-        assert self.operation_end is not None
-        return self.operation_end.order
+        content = self.content
+        return content.bucket.order if isinstance(content, ProductionReport) else content.order
+
+    @property
+    def line(self) -> str:
+        return self.content.line
 
     @property
     def number(self) -> int:
-        if self.report is not None:
-            return self.report.number
-        assert self.operation_end is not None
-        return self.operation_end.number
+        return self.content.number
 
 
 class ParkedWhy(StrEnum):

@@ -14,6 +14,7 @@ from uuid import UUID
 from pydantic import Field, model_validator
 
 from signals.base import ZERO, Amount, Code, Message, UtcTime
+from signals.documents import Credit
 
 
 class TransactionType(StrEnum):
@@ -110,3 +111,7 @@ class PostingIntent(Message):
     transaction: Transaction
     report_ids: tuple[str, ...] = ()
     revision: int = 0
+    credit: Credit | None = Field(
+        default=None, description="taken off an adopted hand entry, in the claim's transaction"
+    )
+    covered: bool = Field(default=False, description="the credit covers all of it: claimed as adopted, nothing is sent")

@@ -1,11 +1,13 @@
 """Makes a Temporal namespace ours: retention and the search attributes of design section 3. Safe to repeat.
 
-For the embedded server and for a cluster alike; not for running a server.
+For the embedded server and for a cluster alike (`python -m workers.temporal_namespace`, connection settings from
+`temporalio.envconfig`); not for running a server.
 """
 
 from __future__ import annotations
 
 import asyncio
+import sys
 import time
 from collections.abc import Mapping
 from datetime import timedelta
@@ -20,6 +22,7 @@ from temporalio.api.workflowservice.v1 import (
     UpdateNamespaceRequest,
 )
 from temporalio.client import Client
+from temporalio.envconfig import ClientConfig
 from temporalio.service import RPCError, RPCStatusCode
 
 from signals.search_attributes import DATETIMES, INTEGERS, KEYWORD_LISTS, KEYWORDS
@@ -106,3 +109,16 @@ async def _ensure_search_attributes(client: Client) -> None:
 def _probe_query() -> str:
     """Names every attribute, so that the server's answer proves it knows them all; matches nothing."""
     return " AND ".join(f"{name} {_PROBES[kind]}" for name, kind in SEARCH_ATTRIBUTES.items())
+
+
+async def _main() -> None:
+    settings = ClientConfig.load_client_connect_config()
+    settings.setdefault("namespace", NAMESPACE)
+    await ensure_namespace(await Client.connect(**settings))
+
+
+if __name__ == "__main__":
+    try:
+        asyncio.run(_main())
+    except (RuntimeError, RPCError) as failed:
+        sys.exit(f"the namespace could not be set up: {failed}; is TEMPORAL_ADDRESS right and the server up?")

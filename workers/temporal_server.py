@@ -8,21 +8,19 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-import random
 import signal
-import socket
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, BinaryIO
 
 from temporalio.client import Client
 from temporalio.service import RPCError
 
 from workers.child_process import dies_with_parent
+from workers.server_ports import PortTakenError, ServerPorts, filled_in, taken_port
 from workers.temporal_binary import Progress, TemporalBinary, obtain_temporal_binary, to_stderr
 from workers.temporal_namespace import NAMESPACE, RETENTION, SEARCH_ATTRIBUTES, NamespaceNotReady, ensure_namespace
 
@@ -30,26 +28,13 @@ LOG_TAIL_BYTES = 4000
 START_ATTEMPTS = 3
 POLL_SECONDS = 0.05
 
-# Below Linux's and macOS's ephemeral ranges: no outgoing connection may take a port between stop and restart.
-_PORT_RANGE = range(20000, 32768)
-
 
 class EmbeddedTemporalError(RuntimeError):
     """The server did not start or ended unasked; the message carries the end of its log."""
 
 
-class _EndedEarly(EmbeddedTemporalError):
+class _EndedEarlyError(EmbeddedTemporalError):
     """The process ended before it served."""
-
-
-@dataclass(frozen=True)
-class ServerPorts:
-    """Ports to listen on; 0 takes a free one at the first start and keeps it for every later one."""
-
-    frontend: int = 0
-    http: int = 0
-    metrics: int = 0
-    ui: int = 0
 
 
 @dataclass(frozen=True)
@@ -59,7 +44,7 @@ class ServerOptions:
     namespace: str = NAMESPACE
     retention: timedelta = RETENTION
     ip: str = "127.0.0.1"
-    ports: ServerPorts = ServerPorts()
+    ports: ServerPorts = field(default_factory=ServerPorts)
     headless: bool = False
     log_level: str = "warn"
     dynamic_config: Mapping[str, Any] = field(default_factory=dict)
@@ -148,12 +133,12 @@ class EmbeddedTemporal:
             self._binary = await obtain_temporal_binary(self._progress)
         _make_directory(self.database.parent)
         for attempt in range(1, START_ATTEMPTS + 1):
-            ports, chosen_now = self._ports or _filled_in(self.options), self._ports is None
+            ports, chosen_now = self._ports or self._choose_ports(), self._ports is None
             try:
                 await self._start_on(ports)
-            except _EndedEarly:
+            except _EndedEarlyError:
                 # Somebody else may have taken a port between our look and the server's bind.
-                if chosen_now and attempt < START_ATTEMPTS and _taken(self.options.ip, ports):
+                if chosen_now and attempt < START_ATTEMPTS and taken_port(self.options.ip, ports):
                     continue
                 raise
             self._ports = ports
@@ -199,9 +184,15 @@ class EmbeddedTemporal:
             log.seek(max(0, self.log.stat().st_size - LOG_TAIL_BYTES))
             return log.read().decode(errors="replace").strip()
 
+    def _choose_ports(self) -> ServerPorts:
+        try:
+            return filled_in(self.options.ip, self.options.ports)
+        except PortTakenError as taken:
+            raise EmbeddedTemporalError(f"the Temporal server cannot start: {taken}") from taken
+
     async def _start_on(self, ports: ServerPorts) -> None:
         command = dies_with_parent(self._command(ports))
-        with _appending(self.log) as log:
+        with _opened_for_append(self.log) as log:
             self._process = await asyncio.create_subprocess_exec(
                 *command,
                 stdin=asyncio.subprocess.DEVNULL,
@@ -210,10 +201,40 @@ class EmbeddedTemporal:
                 start_new_session=True,  # Ctrl-C ends us first, and we end the server when the workers have drained
             )
         try:
-            await self._serving(f"{self.options.ip}:{ports.frontend}", ports.frontend)
+            await self._serving(ports)
         except BaseException:
             await self.kill()
             raise
+
+    async def _serving(self, ports: ServerPorts) -> None:
+        """Returns when it serves, raises when the process ends first or time is up."""
+        limit = self.options.start_seconds
+        ended = asyncio.ensure_future(self.wait())
+        ready = asyncio.ensure_future(self._ready(ports.frontend))
+        try:
+            done, _ = await asyncio.wait({ended, ready}, timeout=limit, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            ended.cancel()
+            ready.cancel()
+            await asyncio.gather(ended, ready, return_exceptions=True)
+        # Another server may answer on this port while ours dies of not getting it.
+        if ended in done or not self.running:
+            raise _EndedEarlyError(self._failure("ended before it served"))
+        if ready not in done:
+            raise EmbeddedTemporalError(self._failure(f"did not serve within {limit:.0f} s"))
+        ready.result()
+
+    async def _ready(self, port: int) -> None:
+        while True:
+            try:
+                await _answers(self.options.ip, port)
+                client = await Client.connect(f"{self.options.ip}:{port}", namespace=self.options.namespace)
+                await ensure_namespace(client, self.options.retention, timeout_seconds=self.options.start_seconds)
+                return
+            except NamespaceNotReady as wrong:
+                raise EmbeddedTemporalError(self._failure(f"is not usable: {wrong}")) from wrong
+            except (OSError, RPCError, RuntimeError):
+                await asyncio.sleep(POLL_SECONDS)
 
     def _command(self, ports: ServerPorts) -> list[str]:
         assert self._binary is not None
@@ -229,27 +250,6 @@ class EmbeddedTemporal:
         for key, setting in options.dynamic_config.items():
             command += ["--dynamic-config-value", f"{key}={json.dumps(setting)}"]
         return command
-
-    async def _serving(self, address: str, port: int) -> None:
-        deadline = time.monotonic() + self.options.start_seconds
-        while True:
-            if not self.running:
-                raise _EndedEarly(self._failure("ended before it served"))
-            try:
-                await _answers(self.options.ip, port)
-                client = await Client.connect(address, namespace=self.options.namespace)
-                await ensure_namespace(client, self.options.retention, timeout_seconds=deadline - time.monotonic())
-            except (OSError, RPCError, RuntimeError) as not_yet:
-                if time.monotonic() > deadline:
-                    waited = f"did not serve within {self.options.start_seconds:.0f} s ({not_yet})"
-                    raise EmbeddedTemporalError(self._failure(waited)) from not_yet
-                if isinstance(not_yet, NamespaceNotReady):
-                    raise EmbeddedTemporalError(self._failure(str(not_yet))) from not_yet
-                await asyncio.sleep(POLL_SECONDS)
-                continue
-            # Another server could answer on this port while ours died of not getting it.
-            if self.running:
-                return
 
     def _failure(self, what: str) -> str:
         code = self._process.returncode if self._process else None
@@ -302,49 +302,5 @@ def _make_directory(directory: Path) -> None:
         ) from refused
 
 
-def _appending(log: Path):  # noqa: ANN202
+def _opened_for_append(log: Path) -> BinaryIO:
     return log.open("ab")
-
-
-def _filled_in(options: ServerOptions) -> ServerPorts:
-    """The wanted ports with a free one for each 0. Raises EmbeddedTemporalError when a wanted one is taken."""
-    wanted = options.ports
-    if taken := _taken(options.ip, wanted):
-        raise EmbeddedTemporalError(
-            f"port {taken} on {options.ip} is taken; end the process that has it or choose another port (0 finds one)"
-        )
-    used = {wanted.frontend, wanted.http, wanted.metrics, wanted.ui}
-
-    def fill(port: int) -> int:
-        if port == 0:
-            port = _free_port(options.ip, used)
-            used.add(port)
-        return port
-
-    return ServerPorts(fill(wanted.frontend), fill(wanted.http), fill(wanted.metrics), fill(wanted.ui))
-
-
-def _taken(ip: str, ports: ServerPorts) -> int | None:
-    for port in (ports.frontend, ports.http, ports.metrics, ports.ui):
-        if port and not _bindable(ip, port):
-            return port
-    return None
-
-
-def _free_port(ip: str, used: set[int]) -> int:
-    for port in random.sample(_PORT_RANGE, 200):
-        if port not in used and _bindable(ip, port):
-            return port
-    raise EmbeddedTemporalError(f"no free port found on {ip} between {_PORT_RANGE.start} and {_PORT_RANGE.stop}")
-
-
-def _bindable(ip: str, port: int) -> bool:
-    family = socket.AF_INET6 if ":" in ip else socket.AF_INET
-    with socket.socket(family, socket.SOCK_STREAM) as probe:
-        # As Go's listeners do: a connection still closing from the run before is no obstacle.
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((ip, port))
-        except OSError:
-            return False
-    return True

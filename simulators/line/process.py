@@ -9,6 +9,7 @@ import random
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 from .books import ProductionBooks
 from .kernel import Kernel, TagWrite, microseconds
@@ -118,7 +119,7 @@ class LineProcess:
     def finished(self) -> bool:
         return not self._runs and all(station.is_empty() and not station.order for station in self.stations)
 
-    def truth(self) -> dict[str, object]:
+    def truth(self) -> dict[str, Any]:
         totals = [(station, *self.books.totals(station.plan.name)) for station in self.stations]
         return {
             "line": self.scenario.line,

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 CounterName = Literal["Infeed", "Good", "Reject"]
 
 TRANSITION = SECOND // 5
-"""How long each acting state (Starting, Clearing, ...) lasts. Never zero: two states at one instant have no order."""
+"""How long each acting state (Starting, Clearing, ...) lasts."""
 
 
 @dataclass(frozen=True)
@@ -53,6 +53,7 @@ class StationProcess:
         self.piece: Piece | None = None
         self.fault: Fault | None = None
         self._came = 0
+        self._entered_at = -TRANSITION
         self._on_the_way = 0
         self._waiting: deque[Piece] = deque()
         self._line = line
@@ -251,7 +252,8 @@ class StationProcess:
         if fault is None:
             return
         before = self.state
-        abort = fault.kind == "abort"
+        # PackML holds only what executes; anything else that stops by itself aborts.
+        abort = fault.kind == "abort" or before is not PackMLState.EXECUTE
         self._write("Alarm", fault.alarm)
         if abort:
             yield from self._go(PackMLState.ABORTING, PackMLState.ABORTED)
@@ -268,19 +270,21 @@ class StationProcess:
             yield from self._go(PackMLState.UNHOLDING, before)
             return
         yield from self._go(PackMLState.CLEARING, PackMLState.STOPPED)
-        yield from self._pause(TRANSITION)
         yield from self._go(PackMLState.RESETTING, PackMLState.IDLE)
         if before in (PackMLState.EXECUTE, PackMLState.SUSPENDED):
-            yield from self._pause(TRANSITION)
             yield from self._go(PackMLState.STARTING, PackMLState.EXECUTE)
 
     def _go(self, acting: PackMLState, reached: PackMLState) -> Steps:
+        # Two states at one instant have no order, so a state lasts at least a transition.
+        while self._kernel.now < self._entered_at + TRANSITION:
+            yield self._entered_at + TRANSITION
         self._enter(acting)
         yield from self._pause(TRANSITION)
         self._enter(reached)
 
     def _enter(self, state: PackMLState) -> None:
         self.state = state
+        self._entered_at = self._kernel.now
         self._write("State", int(state))
 
     def _pause(self, length: int) -> Steps:

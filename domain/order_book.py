@@ -1,0 +1,364 @@
+"""What an order decides: take reports in once, check them against the order, and read the answers of its postings.
+
+Deterministic over its state; the workflow does the waiting and the asking.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from decimal import Decimal
+
+from domain.order_plan import confirmed_operations, everything_final, evidence_trouble, predecessor_of
+from domain.order_state import OperationState, OrderSettings, OrderState, PendingCheck, PendingReport
+from signals.base import ZERO
+from signals.documents import Case, CaseAction, CaseKind, Credit, OperationTotals, PostingOutcome, PostingState
+from signals.ids import case_id
+from signals.orders import OrderPhase, ProductionOrder
+from signals.reports import LineMessage, OperationEnd, ProductionReport
+from signals.status import OperationStatus, OrderStatus
+from signals.transactions import ConfirmProduction, PostingIntent
+
+
+class OrderBook:
+    """An order's state and the rules that change it."""
+
+    def __init__(self, state: OrderState) -> None:
+        self.state = state
+
+    # --- loading -----------------------------------------------------------------------------------------
+    def load(
+        self,
+        order: ProductionOrder,
+        settings: OrderSettings,
+        messages: tuple[LineMessage, ...],
+        settled: frozenset[str],
+        totals: tuple[OperationTotals, ...],
+        credits: tuple[Credit, ...],
+        cases: tuple[Case, ...],
+        finals: frozenset[str],
+    ) -> None:
+        """Take over what the ledger knows: `settled` are reports whose posting needs nothing more.
+
+        Idempotent: called at the start and whenever a message number is missing.
+        """
+        state = self.state
+        state.order, state.settings = order, settings
+        for operation in order.operations:
+            state.operations.setdefault(operation.operation, OperationState(operation=operation.operation))
+        for message in sorted(messages, key=lambda m: (m.line, m.number)):
+            self.receive(message)
+        state.pending = [r for r in state.pending if r.report_id not in settled]
+        self.take_totals(totals)
+        for credit in credits:
+            if credit.operation in state.operations:
+                state.operations[credit.operation].credit = credit
+        for number in finals:
+            if number in state.operations:
+                state.operations[number].final_posted = True
+        for case in cases:
+            self.open(case)
+        state.reload = False
+
+    # --- from the line -----------------------------------------------------------------------------------
+    def receive(self, message: LineMessage) -> None:
+        """Apply a Line's message once, in number order; a hole asks the ledger for what is missing."""
+        known = self.state.high_water.get(message.line, 0)
+        if message.number <= known:
+            return
+        if message.number > known + 1:
+            self.state.reload = True
+            return
+        self.state.high_water[message.line] = message.number
+        if message.report is not None:
+            self._take_report(message.report)
+        elif message.operation_end is not None:
+            self._take_end(message.operation_end)
+        elif message.line in self.state.handing_over:
+            self.state.handing_over.remove(message.line)
+
+    def _take_report(self, report: ProductionReport) -> None:
+        operation = self.state.operations.get(report.bucket.operation)
+        if operation is None:
+            self._refuse(report, CaseKind.UNKNOWN_OPERATION, "the order has no such operation")
+            return
+        assert self.state.order is not None
+        declared = self.state.order.find_operation(operation.operation)
+        if declared is not None and declared.unit != report.unit:
+            self._refuse(report, CaseKind.UNIT_MISMATCH, f"counted in {report.unit}, the order is in {declared.unit}")
+            return
+        operation.reported_yield += report.yield_quantity
+        operation.reported_scrap += report.scrap_quantity
+        operation.reported_rework += report.rework_quantity
+        operation.last_posting_date = report.bucket.posting_date
+        if self.state.phase in (OrderPhase.RELEASED, OrderPhase.READY):
+            self.state.phase = OrderPhase.RUNNING
+        self.state.pending.append(
+            PendingReport(
+                report_id=report.report_id,
+                line=report.line,
+                number=report.number,
+                bucket=report.bucket,
+                yield_quantity=report.yield_quantity,
+                scrap_quantity=report.scrap_quantity,
+                rework_quantity=report.rework_quantity,
+                unit=report.unit,
+                first_at=report.first_at,
+                last_at=report.last_at,
+                machine_seconds=report.machine_seconds,
+            )
+        )
+        self._check_tolerance(operation)
+
+    def _take_end(self, end: OperationEnd) -> None:
+        operation = self.state.operations.get(end.operation)
+        if operation is None:
+            return
+        operation.ended = True
+        operation.in_line += end.in_line
+        operation.second_evidence = end.second_evidence
+        trouble = evidence_trouble(operation)
+        if trouble and not operation.evidence_accepted and self._looks_complete(operation):
+            self.open(
+                self._case(
+                    CaseKind.SECOND_EVIDENCE,
+                    operation.operation,
+                    trouble,
+                    "supervisor",
+                    (CaseAction.ACCEPT,),
+                    subject=trouble,
+                )
+            )
+
+    def _looks_complete(self, operation: OperationState) -> bool:
+        assert self.state.order is not None
+        declared = self.state.order.find_operation(operation.operation)
+        if declared is None:
+            return False
+        before = predecessor_of(self.state.order, declared)
+        expected = self.state.operations[before.operation].reported_yield if before else declared.planned
+        return operation.reported_total >= expected
+
+    def _check_tolerance(self, operation: OperationState) -> None:
+        order = self.state.order
+        assert order is not None
+        declared = order.find_operation(operation.operation)
+        if declared is None or order.unlimited_over_delivery or operation.over_accepted:
+            return
+        percent = order.over_delivery_percent
+        if percent is None:
+            percent = self.state.settings.over_delivery_percent
+        limit = declared.planned * (1 + percent / Decimal(100))
+        if operation.reported_yield > limit:
+            detail = f"yield {operation.reported_yield} is beyond {declared.planned} plus {percent} %"
+            self.open(
+                self._case(
+                    CaseKind.BEYOND_TOLERANCE,
+                    operation.operation,
+                    detail,
+                    "supervisor",
+                    (CaseAction.ACCEPT,),
+                    subject="over",
+                )
+            )
+
+    def _refuse(self, report: ProductionReport, kind: CaseKind, detail: str) -> None:
+        where = report.bucket.operation
+        case = self._case(
+            kind,
+            where,
+            f"report {report.number} of {report.line}: {detail}",
+            "supervisor",
+            (CaseAction.SKIP,),
+            subject=report.report_id,
+        )
+        self.open(
+            case.model_copy(
+                update={
+                    "yield_quantity": report.yield_quantity,
+                    "scrap_quantity": report.scrap_quantity,
+                    "unit": report.unit,
+                }
+            )
+        )
+
+    def _case(
+        self, kind: CaseKind, operation: str, summary: str, role: str, allowed: tuple[CaseAction, ...], *, subject: str
+    ) -> Case:
+        return Case(
+            case_id=case_id(self.state.plant, self.state.order_id, kind.value, f"{operation}:{subject}"),
+            plant=self.state.plant,
+            order=self.state.order_id,
+            operation=operation,
+            kind=kind,
+            owner_role=role,
+            summary=summary,
+            allowed=allowed,
+        )
+
+    # --- cases -------------------------------------------------------------------------------------------
+    def open(self, case: Case) -> None:
+        """Note an open case once."""
+        if all(c.case_id != case.case_id for c in self.state.cases):
+            self.state.cases.append(case)
+
+    def close(self, case_id_: str) -> None:
+        """A case is settled."""
+        self.state.cases = [c for c in self.state.cases if c.case_id != case_id_]
+
+    def case(self, case_id_: str) -> Case | None:
+        """The open case with this id, or None."""
+        return next((c for c in self.state.cases if c.case_id == case_id_), None)
+
+    # --- from the ERP ------------------------------------------------------------------------------------
+    def take_totals(self, totals: tuple[OperationTotals, ...]) -> None:
+        """The ledger's totals are the truth of what is posted, whichever run of this workflow posted it."""
+        for total in totals:
+            operation = self.state.operations.get(total.operation)
+            if operation is None:
+                continue
+            operation.posted_yield = total.yield_quantity
+            operation.posted_scrap = total.scrap_quantity or ZERO
+            operation.posted_rework = total.rework_quantity or ZERO
+
+    def settled(self, intent: PostingIntent, outcome: PostingOutcome) -> None:
+        """A posting reached its end: its reports are taken, and what it changed is noted."""
+        state = self.state
+        taken = set(outcome.report_ids)
+        state.pending = [r for r in state.pending if r.report_id not in taken]
+        state.postings += 1
+        operation = state.operations.get(outcome.operation or _operation_of(intent))
+        if operation is not None:
+            if outcome.final:
+                operation.final_posted = True
+            if operation.waiting is not None and operation.waiting.key == outcome.key:
+                operation.waiting = None
+                operation.awaits_approval = False
+
+    def use_credit(self, intent: PostingIntent) -> None:
+        """Take off what the posting used of an adopted hand entry."""
+        operation = self.state.operations.get(_operation_of(intent))
+        if operation is None or operation.credit is None or intent.credit is None:
+            return
+        left = operation.credit
+        operation.credit = left.model_copy(
+            update={
+                "yield_quantity": left.yield_quantity - intent.credit.yield_quantity,
+                "scrap_quantity": left.scrap_quantity - intent.credit.scrap_quantity,
+                "rework_quantity": left.rework_quantity - intent.credit.rework_quantity,
+            }
+        )
+
+    def put_aside(self, intent: PostingIntent, *, approval: bool = False) -> None:
+        """The posting is claimed, but a case or an approval stands before it; other operations go on."""
+        operation = self.state.operations.get(_operation_of(intent))
+        if operation is not None and is_confirmation(intent):
+            operation.waiting = intent
+            operation.awaits_approval = approval
+
+    def redraft(self, intent: PostingIntent) -> None:
+        """The claim was released by a decision: the same reports are drafted anew under a new key."""
+        operation = self.state.operations.get(_operation_of(intent))
+        if operation is not None:
+            operation.revision += 1
+            operation.waiting = None
+            operation.awaits_approval = False
+
+    def apply_decision(self, case: Case, action: CaseAction) -> None:
+        """What a person's decision changes here; the ledger has recorded it already."""
+        operation = self.state.operations.get(case.operation)
+        if action is not CaseAction.REVERSE:
+            self.close(case.case_id)
+        if operation is None:
+            return
+        if case.kind is CaseKind.MANUAL_ENTRY and action is CaseAction.ADOPT:
+            operation.revision += 1
+            operation.waiting = None
+            operation.awaits_approval = False
+        elif case.kind is CaseKind.BEYOND_TOLERANCE:
+            operation.over_accepted = True
+        elif case.kind is CaseKind.SECOND_EVIDENCE:
+            operation.evidence_accepted = True
+
+    def is_final(self) -> bool:
+        """Every operation is confirmed final."""
+        return self.state.order is not None and everything_final(self.state)
+
+    def watch_movements(self, intent: PostingIntent, document: str, now: datetime) -> None:
+        """Goods movements may post later than their confirmation: look again before completion."""
+        wait = timedelta(seconds=self.state.settings.goods_movement_wait_seconds)
+        self.state.verify.append(PendingCheck(intent=intent, document=document, due_at=now, give_up_at=now + wait))
+
+    # --- asking ------------------------------------------------------------------------------------------
+    def status(self) -> OrderStatus:
+        """How the order stands."""
+        state = self.state
+        planned = {o.operation: (o.planned, o.unit) for o in state.order.operations} if state.order else {}
+        return OrderStatus(
+            plant=state.plant,
+            order=state.order_id,
+            phase=state.phase,
+            mode=state.settings.mode,
+            material=state.order.material if state.order else "",
+            operations=tuple(
+                OperationStatus(
+                    operation=o.operation,
+                    planned=planned.get(o.operation, (ZERO, ""))[0],
+                    unit=planned.get(o.operation, (ZERO, ""))[1],
+                    reported_yield=o.reported_yield,
+                    reported_scrap=o.reported_scrap,
+                    reported_rework=o.reported_rework,
+                    posted_yield=o.posted_yield,
+                    posted_scrap=o.posted_scrap,
+                    posted_rework=o.posted_rework,
+                    ended=o.ended,
+                    final=o.final_posted,
+                    waits_for=self._waits_for(o),
+                )
+                for o in state.operations.values()
+            ),
+            cases=tuple(state.cases),
+            pending_reports=len(state.pending),
+            erp=state.erp,
+            next_try_at=state.next_try_at,
+            postings=state.postings,
+            waiting_approval=tuple(
+                str(o.waiting.key)
+                for o in state.operations.values()
+                if o.waiting is not None and o.awaits_approval and str(o.waiting.key) not in state.approved
+            ),
+        )
+
+    def _waits_for(self, operation: OperationState) -> str:
+        blocking = next((c for c in self.state.cases if c.operation == operation.operation), None)
+        if blocking is not None:
+            return f"case {blocking.case_id} ({blocking.kind.value})"
+        if operation.awaits_approval:
+            return "approval"
+        if operation.final_posted:
+            return ""
+        pending = any(r.bucket.operation == operation.operation for r in self.state.pending)
+        return "erp" if pending else "line"
+
+    def is_completion_blocked(self) -> bool:
+        """Open cases and unseen goods movements block completion."""
+        return bool(self.state.cases) or bool(self.state.verify)
+
+    def untouched(self) -> bool:
+        """Nothing was reported and nothing posted."""
+        assert self.state.order is not None
+        return all(
+            self.state.operations[o.operation].reported_total == 0 for o in confirmed_operations(self.state.order)
+        )
+
+
+def _operation_of(intent: PostingIntent) -> str:
+    return intent.transaction.operation
+
+
+def is_confirmation(intent: PostingIntent) -> bool:
+    """Whether the posting is a production confirmation (and so may move goods)."""
+    return isinstance(intent.transaction, ConfirmProduction)
+
+
+SETTLED = (PostingState.POSTED, PostingState.ADOPTED, PostingState.SHADOW)
+"""States in which a posting needs nothing more and its reports are done."""

@@ -1,0 +1,252 @@
+"""What an order posts next: a pure function of its state. One posting in flight per order (design section 5, 7).
+
+Rules that name themselves: `predecessor-yield/1` an operation never posts more than its predecessor's posted yield
+unless overlap is declared; `final-when/1` final means final; `one-bucket/1` a posting never mixes buckets.
+"""
+
+from __future__ import annotations
+
+from datetime import date
+from decimal import Decimal
+
+from domain.order_state import OperationState, OrderState, PendingReport
+from signals.base import ZERO
+from signals.documents import Case, Credit
+from signals.ids import posting_key
+from signals.orders import ConfirmationMode, Operation, ProductionOrder
+from signals.transactions import (
+    ActivityAmount,
+    CompleteOrder,
+    ConfirmProduction,
+    PostingIntent,
+    Reverse,
+    TransactionType,
+)
+
+COMPLETION_BLOCKERS_ONLY = ("goods_movement_shortfall",)
+"""Cases that block completion but no further posting (design section 5, 5)."""
+
+CONFIRMED = (ConfirmationMode.REQUIRED, ConfirmationMode.MILESTONE)
+
+
+def confirmed_operations(order: ProductionOrder) -> list[Operation]:
+    """Operations that are confirmed at all, in routing order."""
+    return [o for o in order.operations if o.confirmation in CONFIRMED]
+
+
+def predecessor_of(order: ProductionOrder, operation: Operation) -> Operation | None:
+    """The confirmed operation before this one: as the order says, else by routing order within its sequence."""
+    candidates = confirmed_operations(order)
+    if operation.predecessors:
+        return next((o for o in candidates if o.operation in operation.predecessors), None)
+    before = [o for o in candidates if o.sequence == operation.sequence and o.operation < operation.operation]
+    return before[-1] if before else None
+
+
+def blocking_cases(state: OrderState, operation: str) -> list[Case]:
+    """Open cases that stop an operation's postings."""
+    return [c for c in state.cases if c.operation == operation and c.kind.value not in COMPLETION_BLOCKERS_ONLY]
+
+
+def next_intent(state: OrderState, today: date) -> PostingIntent | None:
+    """The posting to settle next, or None when nothing can be posted now."""
+    if state.current is not None:
+        return state.current
+    order = state.order
+    if order is None:
+        return None
+    for operation in confirmed_operations(order):
+        book = state.operations[operation.operation]
+        if blocking_cases(state, operation.operation):
+            continue
+        if book.waiting is not None:
+            if not book.awaits_approval or str(book.waiting.key) in state.approved:
+                return book.waiting
+            continue
+        intent = _draft(state, order, operation, book, today)
+        if intent is not None:
+            return intent
+    return None
+
+
+def _draft(
+    state: OrderState, order: ProductionOrder, operation: Operation, book: OperationState, today: date
+) -> PostingIntent | None:
+    mine = [r for r in state.pending if r.bucket.operation == operation.operation]
+    if book.final_posted and not mine:
+        return None
+    taken = _take(state, order, operation, book, mine)
+    if mine and not taken:
+        return None
+    final = len(taken) == len(mine) and not book.final_posted and is_ready_for_final(state, order, operation, book)
+    if not taken and not final:
+        return None
+    return confirm_intent(state, operation, book, taken, today, final=final)
+
+
+def _take(
+    state: OrderState,
+    order: ProductionOrder,
+    operation: Operation,
+    book: OperationState,
+    mine: list[PendingReport],
+) -> list[PendingReport]:
+    """The reports of the first bucket that fit: same bucket, not beyond the maximum or the predecessor's yield."""
+    if not mine:
+        return []
+    room = _room(state, order, operation, book)
+    taken: list[PendingReport] = []
+    total = ZERO
+    for report in mine:
+        if report.bucket != mine[0].bucket:
+            continue
+        if taken and total + report.total > state.settings.max_quantity:
+            break
+        if room is not None and total + report.total > room:
+            break
+        taken.append(report)
+        total += report.total
+    return taken
+
+
+def _room(state: OrderState, order: ProductionOrder, operation: Operation, book: OperationState) -> Decimal | None:
+    before = predecessor_of(order, operation)
+    if before is None or operation.overlap:
+        return None
+    if state.settings.mode.value == "shadow":
+        return None
+    return state.operations[before.operation].posted_yield - book.posted_total
+
+
+def is_ready_for_final(state: OrderState, order: ProductionOrder, operation: Operation, book: OperationState) -> bool:
+    """`final-when/1`: all pieces are in, the predecessor is final, and the evidence agrees or a person accepted it."""
+    before = predecessor_of(order, operation)
+    if before is not None and not state.operations[before.operation].final_posted:
+        return False
+    asked = state.complete_requested or state.cancel_requested
+    if asked and state.handing_over:
+        return False
+    if state.cancel_requested and book.reported_total == 0 and book.posted_total == 0:
+        return False
+    if not asked:
+        expected = state.operations[before.operation].reported_yield if before is not None else operation.planned
+        if not book.ended or book.reported_total < expected:
+            return False
+    return asked or book.evidence_accepted or evidence_trouble(book) == ""
+
+
+def evidence_trouble(book: OperationState) -> str:
+    """What speaks against a final confirmation of an ended operation; empty when nothing does."""
+    if not book.ended:
+        return ""
+    if book.in_line != 0:
+        return f"{book.in_line} pieces entered the station and were neither good nor rejected"
+    if book.second_evidence and book.second_evidence != "agrees":
+        return f"second reading of the counters: {book.second_evidence}"
+    return ""
+
+
+def confirm_intent(
+    state: OrderState,
+    operation: Operation,
+    book: OperationState,
+    reports: list[PendingReport],
+    today: date,
+    *,
+    final: bool,
+) -> PostingIntent:
+    """The confirmation that takes these reports; its key is fixed by them."""
+    assert state.order is not None
+    used = credit_used(book, reports)
+    quantity = sum((r.yield_quantity for r in reports), ZERO) - used[0]
+    scrap = sum((r.scrap_quantity for r in reports), ZERO) - used[1]
+    rework = sum((r.rework_quantity for r in reports), ZERO) - used[2]
+    ids = [r.report_id for r in reports]
+    if final:
+        ids.append(f"final:{state.order_id}:{operation.operation}")
+    key = posting_key(
+        state.plant, state.order_id, operation.operation, TransactionType.CONFIRM_PRODUCTION.value, ids, book.revision
+    )
+    bucket = reports[0].bucket if reports else None
+    full = sum((r.total for r in reports), ZERO)
+    covered = bool(reports) and not final and quantity + scrap + rework == 0
+    transaction = ConfirmProduction(
+        plant=state.plant,
+        order=state.order_id,
+        operation=operation.operation,
+        sequence=operation.sequence,
+        work_centre=operation.work_centre,
+        batch=bucket.batch if bucket else "",
+        yield_quantity=full if covered else quantity,
+        scrap_quantity=ZERO if covered else scrap,
+        rework_quantity=ZERO if covered else rework,
+        unit=operation.unit,
+        reason=bucket.reason if bucket else "",
+        person=bucket.person if bucket else "",
+        shift=bucket.shift if bucket else "",
+        component_lot=bucket.component_lot if bucket else "",
+        posting_date=bucket.posting_date if bucket else book.last_posting_date or today,
+        final=final,
+        started_at=min((r.first_at for r in reports), default=None),
+        ended_at=max((r.last_at for r in reports), default=None),
+        activities=_activities(state, reports),
+    )
+    credit = None
+    if any(used):
+        credit = Credit(
+            operation=operation.operation, yield_quantity=used[0], scrap_quantity=used[1], rework_quantity=used[2]
+        )
+    return PostingIntent(
+        key=key,
+        transaction=transaction,
+        report_ids=tuple(ids),
+        revision=book.revision,
+        credit=credit,
+        covered=covered,
+    )
+
+
+def credit_used(book: OperationState, reports: list[PendingReport]) -> tuple[Decimal, Decimal, Decimal]:
+    """How much of an adopted hand entry these reports use up: yield, scrap, rework."""
+    if book.credit is None:
+        return ZERO, ZERO, ZERO
+    return (
+        min(sum((r.yield_quantity for r in reports), ZERO), book.credit.yield_quantity),
+        min(sum((r.scrap_quantity for r in reports), ZERO), book.credit.scrap_quantity),
+        min(sum((r.rework_quantity for r in reports), ZERO), book.credit.rework_quantity),
+    )
+
+
+def _activities(state: OrderState, reports: list[PendingReport]) -> tuple[ActivityAmount, ...]:
+    slot = state.settings.machine_activity
+    seconds = sum((r.machine_seconds for r in reports), ZERO)
+    if slot is None or seconds == 0:
+        return ()
+    return (ActivityAmount(slot=slot, amount=(seconds / 60).quantize(Decimal("0.001")), unit="MIN"),)
+
+
+def everything_final(state: OrderState) -> bool:
+    """All confirmed operations are final (those a cancelled order never touched do not count)."""
+    assert state.order is not None
+    operations = [state.operations[o.operation] for o in confirmed_operations(state.order)]
+    if state.cancel_requested:
+        operations = [o for o in operations if o.reported_total or o.posted_total]
+    return all(o.final_posted for o in operations) and not state.pending
+
+
+def completion_intent(state: OrderState, today: date) -> PostingIntent:
+    """Technical completion; its effect is the order's status, so repeating it is harmless."""
+    claim = f"complete:{state.order_id}"
+    key = posting_key(state.plant, state.order_id, "", TransactionType.COMPLETE_ORDER.value, [claim], 0)
+    transaction = CompleteOrder(plant=state.plant, order=state.order_id, posting_date=today)
+    return PostingIntent(key=key, transaction=transaction, report_ids=(claim,))
+
+
+def reversal_intent(state: OrderState, case: Case, today: date) -> PostingIntent:
+    """Reversal of a document a case names, with its own key that names the original."""
+    claim = f"reverse:{case.document}"
+    key = posting_key(state.plant, state.order_id, case.operation, TransactionType.REVERSE.value, [claim], 0)
+    transaction = Reverse(
+        plant=state.plant, order=state.order_id, operation=case.operation, document=case.document, posting_date=today
+    )
+    return PostingIntent(key=key, transaction=transaction, report_ids=(claim,))

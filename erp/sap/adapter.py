@@ -1,0 +1,104 @@
+"""`SapErp`: SAP S/4HANA as `erp.port.ErpPort`. Wiring only; the work is in the modules beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import httpx
+
+from erp.port import Capability, ErpCapabilities, OrderHead, SendGuard
+from erp.sap.client import SapClient
+from erp.sap.completion import Completion
+from erp.sap.confirmations import Confirmations
+from erp.sap.forecast import expected_movements
+from erp.sap.orders import Orders
+from erp.sap.settings import SapSettings
+from signals.documents import ErpDocument, GoodsMovement, OperationTotals
+from signals.errors import ErpMisconfigured
+from signals.orders import ProductionOrder
+from signals.transactions import CompleteOrder, ConfirmProduction, PostingIntent, Reverse, TransactionType
+
+YES = Capability(supported=True)
+
+
+class SapErp:
+    """One SAP plant. Quantities go out and come back in the units SAP is asked in."""
+
+    def __init__(self, settings: SapSettings, plant_id: str, client: SapClient) -> None:
+        self._client = client
+        self._orders = Orders(client, settings, plant_id)
+        self._confirmations = Confirmations(client, settings)
+        self._completion = Completion(client, self._orders)
+        self._capabilities = ErpCapabilities(
+            erp="sap",
+            transactions=dict.fromkeys(TransactionType, YES),
+            find_by_key=YES,
+            totals=YES,
+            reversal=YES,
+            settle_seconds=settings.settle_seconds,
+        )
+
+    @property
+    def capabilities(self) -> ErpCapabilities:
+        return self._capabilities
+
+    async def released_orders(self, changed_after: str = "") -> list[OrderHead]:
+        """Orders of the plant that are released and not technically complete; the mark's own second is included."""
+        return await self._orders.released(changed_after)
+
+    async def read_order(self, order: str) -> ProductionOrder:
+        """The whole order. Raises ErpRejected: order_not_found, order_of_other_plant, process_order_not_supported."""
+        return (await self._orders.read(order)).order
+
+    async def totals(self, order: str) -> list[OperationTotals]:
+        return await self._orders.totals(order)
+
+    async def documents(self, order: str, operation: str) -> list[ErpDocument]:
+        """All confirmations of an operation, oldest first; of the whole order for an empty operation."""
+        return await self._confirmations.of_operation(order, operation)
+
+    async def find(self, intent: PostingIntent) -> ErpDocument | None:
+        """By GUID filter, then by list; a completion is found by the order's status."""
+        if isinstance(intent.transaction, CompleteOrder):
+            return await self._completion.find(intent)
+        return await self._confirmations.find(intent)
+
+    async def post(self, intent: PostingIntent, guard: SendGuard) -> ErpDocument:
+        match intent.transaction:
+            case ConfirmProduction() as transaction:
+                return await self._confirmations.confirm(intent, transaction, guard)
+            case Reverse() as transaction:
+                return await self._confirmations.cancel(intent, transaction, guard)
+            case CompleteOrder():
+                return await self._completion.complete(intent, guard)
+
+    async def read_back(self, document: ErpDocument) -> ErpDocument:
+        """The confirmation with its posted goods movements; other documents have nothing more to show."""
+        return await self._confirmations.read_back(document) if document.kind == "confirmation" else document
+
+    async def expected_movements(self, intent: PostingIntent) -> list[GoodsMovement]:
+        """What a confirmation should move. For a milestone ask before posting, while its predecessors are open."""
+        if not isinstance(intent.transaction, ConfirmProduction):
+            return []
+        return expected_movements(await self._orders.read(intent.transaction.order), intent.transaction)
+
+    async def aclose(self) -> None:
+        await self._client.aclose()
+
+
+def create_sap(
+    config: SapSettings,
+    plant_id: str,
+    environ: Mapping[str, str],
+    *,
+    transport: httpx.AsyncBaseTransport | None = None,
+) -> SapErp:
+    """The adapter for a plant's `[erp]` table. Raises ErpMisconfigured naming the variables that are not set."""
+    missing = [name for name in (config.user_env, config.password_env) if not environ.get(name)]
+    if missing:
+        raise ErpMisconfigured(
+            f"the SAP credentials of plant {plant_id} are missing: set {' and '.join(missing)} in the environment",
+            code="credentials_missing",
+        )
+    client = SapClient(config, environ[config.user_env], environ[config.password_env], transport=transport)
+    return SapErp(config, plant_id, client)

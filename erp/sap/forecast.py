@@ -1,0 +1,100 @@
+"""Which goods movements a confirmation should cause, by the order's own components and its receipt control.
+
+A forecast for the read-back, not a posting: SAP books the movements itself.
+"""
+
+from __future__ import annotations
+
+from decimal import ROUND_HALF_UP, Decimal
+
+from erp.sap.odata import SMALLEST_QUANTITY
+from erp.sap.orders import SapOrder
+from signals.documents import GoodsMovement
+from signals.orders import Component, ConfirmationMode, Operation, OutputKind, ProductionOrder
+from signals.transactions import ComponentUse, ConfirmProduction
+
+RECEIPT = "101"
+
+
+def expected_movements(known: SapOrder, transaction: ConfirmProduction) -> list[GoodsMovement]:
+    """Issues in proportion to yield and scrap, and the receipt of the yield where it is automatic.
+
+    Components of fixed quantity are left out: SAP issues them once, with whichever confirmation comes first.
+    """
+    operation = known.order.find_operation(transaction.operation)
+    if operation is None:
+        return []
+    pieces = transaction.yield_quantity + transaction.scrap_quantity
+    movements = _issues(known, operation, pieces, transaction.components)
+    if operation.confirmation is ConfirmationMode.MILESTONE:
+        for earlier in unconfirmed_predecessors(known.order, operation):
+            movements += _issues(known, earlier, pieces, ())
+    return movements + _receipt(known.order, operation, transaction)
+
+
+def unconfirmed_predecessors(order: ProductionOrder, milestone: Operation) -> list[Operation]:
+    """What a milestone confirms along: back to the milestone before it, except what was confirmed already."""
+    found: list[Operation] = []
+    waiting = list(milestone.predecessors)
+    while waiting:
+        operation = order.find_operation(waiting.pop())
+        if operation is None or operation.confirmation is ConfirmationMode.MILESTONE or operation in found:
+            continue
+        waiting += operation.predecessors
+        if operation.confirmation is ConfirmationMode.REQUIRED and operation.confirmed_yield == 0:
+            found.append(operation)
+    return found
+
+
+def _issues(
+    known: SapOrder, operation: Operation, pieces: Decimal, uses: tuple[ComponentUse, ...]
+) -> list[GoodsMovement]:
+    movements: list[GoodsMovement] = []
+    for component in known.order.components:
+        if not _is_backflushed(known, component, operation):
+            continue
+        actual = [use for use in uses if is_use_of(use, component)]
+        quantity = (
+            sum((use.quantity for use in actual), Decimal(0))
+            if actual
+            else _rounded(component.required * pieces / operation.planned)
+            if operation.planned
+            else Decimal(0)
+        )
+        movements.append(_movement(component.material, component.movement_type, quantity, component.unit))
+    unplanned = [use for use in uses if not any(is_use_of(use, c) for c in known.order.components)]
+    movements += [_movement(use.material, use.movement_type, use.quantity, use.unit) for use in unplanned]
+    return [movement for movement in movements if movement.quantity > 0]
+
+
+def _is_backflushed(known: SapOrder, component: Component, operation: Operation) -> bool:
+    first = known.order.operations[0].operation if known.order.operations else ""
+    return (
+        component.backflush
+        and not component.bulk
+        and (component.reservation, component.reservation_item) not in known.fixed_reservation_items
+        and (component.operation or first) == operation.operation
+    )
+
+
+def is_use_of(use: ComponentUse, component: Component) -> bool:
+    """Whether an actual use means this reservation line."""
+    if use.reservation_item:
+        same_reservation = not use.reservation or use.reservation == component.reservation
+        return same_reservation and use.reservation_item == component.reservation_item
+    return use.material == component.material
+
+
+def _receipt(order: ProductionOrder, operation: Operation, transaction: ConfirmProduction) -> list[GoodsMovement]:
+    output = next((o for o in order.outputs if o.kind is OutputKind.MAIN), None)
+    if not operation.automatic_receipt or output is None or transaction.yield_quantity == 0:
+        return []
+    return [_movement(output.material, RECEIPT, transaction.yield_quantity, output.unit)]
+
+
+def _movement(material: str, movement_type: str, quantity: Decimal, unit: str) -> GoodsMovement:
+    return GoodsMovement(material=material, movement_type=movement_type, quantity=quantity, unit=unit)
+
+
+def _rounded(value: Decimal) -> Decimal:
+    return value.quantize(SMALLEST_QUANTITY, ROUND_HALF_UP)

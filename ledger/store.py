@@ -1,0 +1,27 @@
+"""The ledger on SQLite or PostgreSQL: one object that answers the whole LedgerPort; ledger.connect opens it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ledger.cases import CaseBooks
+from ledger.documents import DocumentBooks
+from ledger.lineage import LineageBooks
+from ledger.lines import LineBooks
+from ledger.orders import OrderBooks
+from ledger.parking import ParkingBooks
+from ledger.postings import PostingBooks
+
+if TYPE_CHECKING:
+    from ledger.database import Database
+    from ledger.port import LedgerPort
+
+
+class SqlLedger(LineBooks, ParkingBooks, OrderBooks, PostingBooks, DocumentBooks, CaseBooks, LineageBooks):
+    """The ledger of one or more plants. Safe for concurrent tasks and for several processes on one database."""
+
+
+if TYPE_CHECKING:
+
+    def _answers_the_port(database: Database) -> LedgerPort:
+        return SqlLedger(database)

@@ -1,0 +1,167 @@
+"""The control side: seeding, books, faults, settings and people at the SAP GUI. It never goes through OData.
+
+Malformed input answers 400 with {"error": {"code", "message"}} and changes nothing.
+"""
+
+import json
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from simulators.sap import cogi, confirmations
+from simulators.sap.confirmation_rules import Posting
+from simulators.sap.messages import Refusal
+from simulators.sap.orders import find_order, milli, seed
+from simulators.sap.report import books_report
+from simulators.sap.seed import ManualEntry, SeedDocument, SettingsChange, teach
+from simulators.sap.system import SapSystem
+
+_SEED_EXAMPLE = (
+    '{"orders": [{"order": "1000040", "plant": "1010", "material": "FG1", "quantity": "30", "unit": "PC",'
+    ' "operations": [{"operation": "0010", "work_centre": "PRESS"}]}]}'
+)
+_MANUAL_EXAMPLE = '{"order": "1000040", "operation": "0010", "yield": "5"}'
+_SETTINGS_EXAMPLE = '{"repeatability": true}'
+_COGI_EXAMPLE = '{"id": 1, "batch": "B7"}'
+
+
+_Model = TypeVar("_Model", bound=BaseModel)
+
+
+class CogiEntry(BaseModel):
+    """`drop` deletes the line instead of posting it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    id: int
+    batch: str | None = Field(default=None, max_length=10)
+    storage_location: str | None = Field(default=None, max_length=4)
+    drop: bool = False
+
+
+class Control:
+    def __init__(self, system: SapSystem) -> None:
+        self._system = system
+        self._books = system.books
+
+    def routes(self) -> list[Route]:
+        return [
+            Route("/_control/books", self._taught(self.books), methods=["GET"]),
+            Route("/_control/orders", self._taught(self.orders), methods=["POST"]),
+            Route("/_control/faults", self._taught(self.faults), methods=["GET", "POST", "DELETE"]),
+            Route("/_control/manual", self._taught(self.manual), methods=["POST"]),
+            Route("/_control/cogi", self._taught(self.cogi), methods=["GET", "POST"]),
+            Route("/_control/settings", self._taught(self.settings), methods=["GET", "POST"]),
+        ]
+
+    def _taught(self, handler: Callable[[Request], Awaitable[Any]]) -> Callable[[Request], Awaitable[Response]]:
+        async def endpoint(request: Request) -> Response:
+            try:
+                return JSONResponse(await handler(request))
+            except Refusal as refusal:
+                return _problem(refusal.code, refusal.message, refusal.status)
+            except ValueError as error:
+                return _problem("bad_request", str(error), 400)
+
+        return endpoint
+
+    async def books(self, request: Request) -> dict[str, Any]:
+        self._system.settle()
+        return books_report(self._books, request.query_params.get("order"))
+
+    async def orders(self, request: Request) -> dict[str, Any]:
+        document = _validated(SeedDocument, await _body(request), _SEED_EXAMPLE)
+        with self._books.transaction():
+            answer = seed(self._books, document)
+            if document.periods is not None:
+                self._books.change_settings({"open_periods": document.periods.open})
+            if document.settings is not None:
+                self._books.change_settings(document.settings.model_dump(exclude_unset=True))
+        return answer
+
+    async def faults(self, request: Request) -> Any:
+        if request.method == "DELETE":
+            self._system.faults.clear()
+        elif request.method == "POST":
+            return self._system.faults.add(await _body(request))
+        return {"faults": self._system.faults.shown()}
+
+    async def manual(self, request: Request) -> dict[str, Any]:
+        """Each of `count` entries is a transaction of its own; a refusal keeps the earlier ones and names them."""
+        entry = _validated(ManualEntry, await _body(request), _MANUAL_EXAMPLE)
+        order = find_order(self._books, entry.order)["ManufacturingOrder"]
+        documents: list[str] = []
+        for _ in range(entry.count):
+            posting = Posting(self._books, entry.user, manual=True)
+            try:
+                key = await self._system.enter_by_hand(
+                    order, posting, lambda own: confirmations.confirm(own, _fields(entry), None)
+                )
+            except Refusal as refusal:
+                posted = f" (posted before: {', '.join(documents)})" if documents else ""
+                raise Refusal(refusal.code, refusal.message + posted, status=refusal.status) from None
+            documents.append("/".join(key))
+        return {"documents": documents}
+
+    async def cogi(self, request: Request) -> dict[str, Any]:
+        if request.method == "POST":
+            entry = _validated(CogiEntry, await _body(request), _COGI_EXAMPLE)
+            with self._books.transaction():
+                cogi.reprocess(
+                    self._books, entry.id, batch=entry.batch, storage_location=entry.storage_location, drop=entry.drop
+                )
+        return {"cogi": books_report(self._books)["cogi"]}
+
+    async def settings(self, request: Request) -> dict[str, Any]:
+        if request.method == "POST":
+            change = _validated(SettingsChange, await _body(request), _SETTINGS_EXAMPLE)
+            with self._books.transaction():
+                self._books.change_settings(change.model_dump(exclude_unset=True))
+        return self._books.settings()
+
+
+def _fields(entry: ManualEntry) -> dict[str, Any]:
+    fields: dict[str, Any] = {
+        "OrderID": entry.order,
+        "Sequence": entry.sequence.lstrip("0") or "0",
+        "OrderOperation": entry.operation,
+        "ConfirmationYieldQuantity": milli(entry.yield_),
+        "ConfirmationScrapQuantity": milli(entry.scrap),
+        "ConfirmationReworkQuantity": milli(entry.rework),
+        "ConfirmationText": entry.text,
+        "VarianceReasonCode": entry.reason,
+        "IsFinalConfirmation": int(entry.final),
+        "OpenReservationsIsCleared": int(entry.clear_reservations),
+        "APIConfHasNoGoodsMovements": int(not entry.goods_movements),
+    }
+    if entry.unit:
+        fields["ConfirmationUnit"] = entry.unit
+    if entry.posting_date:
+        day = datetime.combine(entry.posting_date, datetime.min.time(), UTC)
+        fields["PostingDate"] = int(day.timestamp() * 1000)
+    for slot, quantity in entry.activities.items():
+        fields[f"OpConfirmedWorkQuantity{slot}"] = milli(quantity)
+    return fields
+
+
+async def _body(request: Request) -> Any:
+    try:
+        return json.loads(await request.body())
+    except ValueError:
+        raise ValueError("the body is not JSON; send one JSON object with Content-Type: application/json") from None
+
+
+def _validated(model: type[_Model], body: Any, example: str) -> _Model:
+    try:
+        return model.model_validate(body)
+    except ValidationError as error:
+        raise ValueError(teach(error, example)) from None
+
+
+def _problem(code: str, message: str, status: int) -> JSONResponse:
+    return JSONResponse({"error": {"code": code, "message": message}}, status)

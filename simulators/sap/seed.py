@@ -1,0 +1,169 @@
+"""What `POST /_control/orders` and its neighbours accept; unknown fields are refused and errors say what is wrong.
+
+docs/simulators.md shows one example of each.
+"""
+
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+Quantity = Annotated[Decimal, Field(ge=0, max_digits=13, decimal_places=3)]
+Positive = Annotated[Decimal, Field(gt=0, max_digits=13, decimal_places=3)]
+Short = Annotated[str, Field(max_length=4)]
+Batch = Annotated[str, Field(max_length=10)]
+Unit = Annotated[str, Field(min_length=1, max_length=3)]
+MaterialNumber = Annotated[str, Field(min_length=1, max_length=40)]
+StatusName = Literal["CRTD", "REL", "TECO", "CLSD", "LKD", "DLFL"]
+
+
+class Seed(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class SeedActivity(Seed):
+    planned: Quantity = Decimal(0)
+    unit: Unit = "MIN"
+
+
+class SeedOperation(Seed):
+    operation: Annotated[str, Field(min_length=1, max_length=4)]
+    sequence: Annotated[str, Field(pattern=r"^\d{1,6}$")] = "0"
+    text: Annotated[str, Field(max_length=40)] = ""
+    work_centre: Annotated[str, Field(max_length=8)] = ""
+    control_profile: Annotated[str, Field(min_length=1, max_length=4)] = "PP01"
+    planned: Positive | None = None
+    unit: Unit | None = None
+    overlap: bool = False
+    activities: dict[Annotated[str, Field(pattern=r"^[1-6]$")], SeedActivity] = Field(
+        default_factory=dict[str, SeedActivity]
+    )
+
+
+class SeedComponent(Seed):
+    material: MaterialNumber
+    required: Quantity
+    unit: Unit
+    operation: Annotated[str, Field(max_length=4)] | None = None
+    sequence: Annotated[str, Field(pattern=r"^\d{1,6}$")] = "0"
+    reservation: Annotated[str, Field(pattern=r"^\d{1,10}$")] | None = None
+    item: Annotated[str, Field(pattern=r"^\d{1,4}$")] | None = None
+    batch: Batch = ""
+    plant: Short | None = None
+    storage_location: Short = ""
+    movement_type: Literal["261", "531"] = "261"
+    backflush: bool = True
+    bulk: bool = False
+    fixed: bool = False
+    batch_managed: bool = False
+
+
+class SeedItem(Seed):
+    material: MaterialNumber | None = None
+    item: Annotated[str, Field(pattern=r"^\d{1,4}$")] | None = None
+    planned: Positive | None = None
+    unit: Unit | None = None
+    storage_location: Short | None = None
+    batch: Batch | None = None
+    stock_type: Literal["01", "02", "07"] = "01"
+
+
+class SeedOrder(Seed):
+    order: Annotated[str, Field(min_length=1, max_length=12, pattern=r"^[A-Za-z0-9_-]+$")]
+    plant: Annotated[str, Field(min_length=1, max_length=4)]
+    material: MaterialNumber
+    quantity: Positive
+    unit: Unit = "PC"
+    type: Short = "PP01"
+    storage_location: Short = ""
+    batch: Batch = ""
+    status: list[StatusName] = Field(default_factory=lambda: ["REL"])
+    over_delivery_tolerance: Annotated[Decimal, Field(ge=0, decimal_places=3)] = Decimal(0)
+    unlimited_over_delivery: bool = False
+    under_delivery_tolerance: Annotated[Decimal, Field(ge=0, le=100, decimal_places=3)] = Decimal(0)
+    scheduled_start: datetime | None = None
+    scheduled_end: datetime | None = None
+    company_code: Short = ""
+    profit_center: Annotated[str, Field(max_length=10)] = ""
+    text: str = ""
+    operations: Annotated[list[SeedOperation], Field(min_length=1)]
+    components: list[SeedComponent] = Field(default_factory=list[SeedComponent])
+    items: Annotated[list[SeedItem], Field(min_length=1)] | None = None
+
+
+class SeedStock(Seed):
+    material: MaterialNumber
+    plant: Annotated[str, Field(min_length=1, max_length=4)]
+    quantity: Annotated[Decimal, Field(decimal_places=3, max_digits=13)]
+    unit: Unit
+    storage_location: Short = ""
+    batch: Batch = ""
+    stock_type: Literal["01", "02", "07"] = "01"
+
+
+class SeedMaterial(Seed):
+    unit: Unit | None = None
+    batch_managed: bool | None = None
+    negative_stock: bool | None = None
+
+
+class SeedProfile(Seed):
+    confirmation: Literal["required", "milestone", "none", "external"]
+    automatic_receipt: bool = False
+
+
+class SeedPeriods(Seed):
+    open: list[Annotated[str, Field(pattern=r"^\d{4}-(0[1-9]|1[0-2])$")]] | None = None
+
+
+class SettingsChange(Seed):
+    lock_answer: Literal["423", "ME/006"] = "423"
+    posting_seconds: Annotated[float, Field(ge=0, le=600)] = 0
+    goods_movement_delay_seconds: Annotated[float, Field(ge=0, le=86400)] = 0
+    negative_stock: bool = False
+    repeatability: bool = False
+    repeatability_seconds: Annotated[float, Field(ge=0)] = 3600
+    session_seconds: Annotated[float, Field(gt=0)] = 1800
+    page_size: Annotated[int, Field(ge=1, le=5000)] = 100
+    open_periods: list[Annotated[str, Field(pattern=r"^\d{4}-(0[1-9]|1[0-2])$")]] | None = None
+
+
+class SeedDocument(Seed):
+    """`control_profiles` is by plant, then by profile; the plant "" holds for every plant."""
+
+    orders: list[SeedOrder] = Field(default_factory=list[SeedOrder])
+    stock: list[SeedStock] = Field(default_factory=list[SeedStock])
+    materials: dict[str, SeedMaterial] = Field(default_factory=dict[str, SeedMaterial])
+    control_profiles: dict[str, dict[str, SeedProfile]] = Field(default_factory=dict[str, dict[str, SeedProfile]])
+    periods: SeedPeriods | None = None
+    settings: SettingsChange | None = None
+
+
+class ManualEntry(Seed):
+    """What a person types into the confirmation screen; `count` repeats it."""
+
+    order: str
+    operation: str = ""
+    sequence: Annotated[str, Field(pattern=r"^\d{1,6}$")] = "0"
+    yield_: Annotated[Quantity, Field(alias="yield")] = Decimal(0)
+    scrap: Quantity = Decimal(0)
+    rework: Quantity = Decimal(0)
+    unit: Unit | None = None
+    text: Annotated[str, Field(max_length=40)] = ""
+    reason: Short = ""
+    final: bool = False
+    clear_reservations: bool = False
+    goods_movements: bool = True
+    posting_date: date | None = None
+    activities: dict[Annotated[str, Field(pattern=r"^[1-6]$")], Quantity] = Field(default_factory=dict[str, Decimal])
+    user: Annotated[str, Field(max_length=12)] = "GUI_USER"
+    count: Annotated[int, Field(ge=1, le=10000)] = 1
+
+
+def teach(error: ValidationError, example: str) -> str:
+    """One line a person can act on: where, what, and what it should look like."""
+    first: Any = error.errors()[0]
+    place = ".".join(str(part) for part in first["loc"]) or "body"
+    more = f" ({error.error_count() - 1} more)" if error.error_count() > 1 else ""
+    return f"{place}: {first['msg']}{more}; for example {example}"

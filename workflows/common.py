@@ -1,0 +1,41 @@
+"""What all workflows share: retry policies, timeouts, and when to continue as new."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from temporalio import workflow
+from temporalio.common import RetryPolicy, SearchAttributeKey
+
+with workflow.unsafe.imports_passed_through():
+    from signals.errors import ErrorType
+    from signals.search_attributes import SearchAttribute
+
+PLANT_ID = SearchAttributeKey.for_keyword(SearchAttribute.PLANT_ID.value)
+LINE_ID = SearchAttributeKey.for_keyword(SearchAttribute.LINE_ID.value)
+ORDER_ID = SearchAttributeKey.for_keyword(SearchAttribute.ORDER_ID.value)
+MATERIAL = SearchAttributeKey.for_keyword(SearchAttribute.MATERIAL.value)
+PHASE = SearchAttributeKey.for_keyword(SearchAttribute.PHASE.value)
+EXCEPTION_CLASS = SearchAttributeKey.for_keyword(SearchAttribute.EXCEPTION_CLASS.value)
+OPEN_TASK_ROLES = SearchAttributeKey.for_keyword_list(SearchAttribute.OPEN_TASK_ROLES.value)
+
+LEDGER_TIMEOUT = timedelta(seconds=30)
+"""Longest run of one ledger activity."""
+
+FEW_ATTEMPTS = RetryPolicy(
+    initial_interval=timedelta(milliseconds=200),
+    backoff_coefficient=2,
+    maximum_interval=timedelta(seconds=5),
+    maximum_attempts=5,
+    non_retryable_error_types=[ErrorType.BAD_INPUT.value],
+)
+"""No activity retries for ever: what goes on failing waits on a timer of the workflow (design section 4)."""
+
+PAUSE = timedelta(seconds=5)
+"""The pause after an activity that used up its attempts."""
+
+
+def wants_new_run(threshold: int) -> bool:
+    """Whether the history is long enough to continue as new; the threshold is lowered in tests."""
+    info = workflow.info()
+    return info.is_continue_as_new_suggested() or info.get_current_history_length() >= threshold

@@ -1,0 +1,342 @@
+"""Line: the entity that turns a line's events into verified production (design section 4).
+
+Everything it decides is `domain.line`. What it does itself: take batches by update, put what became known into the
+ledger first and deliver it after that (transactional outbox), ask the source again as second evidence.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from contextlib import suppress
+from datetime import timedelta
+
+from temporalio import workflow
+from temporalio.common import RetryPolicy
+from temporalio.exceptions import ActivityError, FailureError
+
+with workflow.unsafe.imports_passed_through():
+    from activities.ledger import (
+        DecideParkedRequest,
+        LedgerActivities,
+        LineRef,
+        ParkedDecided,
+        without_evidence,
+    )
+    from activities.source import READ_SOURCE, ReadSource, SourceReadings
+    from domain.line import LineBook
+    from domain.line_state import EvidenceCheck, LineState
+    from domain.plant import PlantConfig
+    from domain.reporting import close_all, park
+    from ledger.port import LineRecord
+    from signals.base import Code, Message
+    from signals.decisions import Answer, AssignOrder, DecideParked
+    from signals.events import BatchReceipt, EventBatch
+    from signals.ids import edge_task_queue, order_workflow_id, parked_item_id
+    from signals.reports import LineMessage, ParkedItem, ParkedWhy
+    from signals.status import LineStatus
+    from workflows.common import FEW_ATTEMPTS, LEDGER_TIMEOUT, LINE_ID, PAUSE, PLANT_ID, wants_new_run
+    from workflows.line_status import line_details, line_status
+
+MOST_NEWS = 2000
+"""Events that may wait for the ledger; beyond that a batch waits, and with it the gateway."""
+
+CHECK_ATTEMPTS = 3
+SOURCE_TIMEOUT = timedelta(seconds=10)
+
+
+class LineInput(Message):
+    """`state` is None at a first start: the Line then loads its newest checkpoint from the ledger."""
+
+    plant: Code
+    line: Code
+    state: str | None = None
+    history_limit: int = 10_000
+
+
+@workflow.defn(name="Line")
+class Line:
+    """One line, for ever."""
+
+    @workflow.init
+    def __init__(self, given: LineInput) -> None:
+        self._given = given
+        self._plant: PlantConfig | None = None
+        self._book: LineBook | None = None
+        self._deliverable = 0
+        self._hand_overs: deque[str] = deque()
+        self._parked_decisions: deque[DecideParked] = deque()
+        self._reconfigure = False
+        self._applied = 0
+
+    @workflow.run
+    async def run(self, given: LineInput) -> None:
+        await self._load(given)
+        while True:
+            with suppress(TimeoutError):  # a timeout is a wake-up like any other
+                await workflow.wait_condition(self._has_work, timeout=self._check_pause())
+            await self._answer_people()
+            await self._record()
+            await self._deliver()
+            await self._second_evidence()
+            self._show()
+            if wants_new_run(given.history_limit):
+                await self._continue_as_new()
+
+    # --- the process, step by step -----------------------------------------------------------------------
+    async def _load(self, given: LineInput) -> None:
+        ref = LineRef(plant=given.plant, line=given.line)
+        while True:
+            try:
+                loaded = await workflow.execute_activity_method(
+                    LedgerActivities.load_line, ref, start_to_close_timeout=LEDGER_TIMEOUT, retry_policy=FEW_ATTEMPTS
+                )
+                break
+            except ActivityError as error:
+                workflow.logger.warning("line not loaded, trying again: %s", error.cause)
+                await workflow.sleep(PAUSE)
+        state = LineState(plant=given.plant, line=given.line)
+        if given.state is not None:
+            state = LineState.model_validate_json(given.state)
+        elif loaded.checkpoint is not None:
+            state = LineState.model_validate_json(loaded.checkpoint.checkpoint)
+        self._use(state, loaded.plant)
+        if given.state is None:
+            workflow.upsert_search_attributes([PLANT_ID.value_set(given.plant), LINE_ID.value_set(given.line)])
+
+    def _use(self, state: LineState, plant: PlantConfig) -> None:
+        self._plant = plant
+        self._book = LineBook(state, plant)
+        self._deliverable = len(state.outbox) - len(state.new_messages)
+
+    async def _answer_people(self) -> None:
+        book = self._ready_book()
+        while self._hand_overs:
+            book.hand_over(self._hand_overs.popleft())
+        while self._parked_decisions:
+            await self._decide_parked(self._parked_decisions[0])
+            self._parked_decisions.popleft()
+        if self._reconfigure:
+            self._reconfigure = False
+            await self._load(self._given.model_copy(update={"state": book.state.model_dump_json()}))
+
+    async def _record(self) -> None:
+        """The ledger first: what it does not hold is not delivered (a checkpoint, its outbox and its evidence)."""
+        while self._ready_book().has_news():
+            book = self._ready_book()
+            news = book.take_news()
+            checkpoint = book.state.model_dump_json()
+            undelivered = len(book.state.outbox)
+            record = LineRecord(
+                plant=book.state.plant,
+                line=book.state.line,
+                revision=book.state.revision,
+                checkpoint=checkpoint,
+                messages=news.messages,
+                parked=news.parked,
+                refusals=news.refusals,
+                events=news.events,
+            )
+            adopted = await self._store(record)
+            if adopted is not None and self._plant is not None:
+                workflow.logger.warning("the ledger holds a newer checkpoint of this line; going on from there")
+                self._use(LineState.model_validate_json(adopted), self._plant)
+            else:
+                self._deliverable = undelivered
+
+    async def _store(self, record: LineRecord) -> str | None:
+        while True:
+            try:
+                stored = await workflow.execute_activity_method(
+                    LedgerActivities.record_line,
+                    record,
+                    start_to_close_timeout=LEDGER_TIMEOUT,
+                    retry_policy=FEW_ATTEMPTS,
+                )
+            except ActivityError as error:
+                workflow.logger.warning("checkpoint not stored, trying again: %s", error.cause)
+                await workflow.sleep(PAUSE)
+            else:
+                return stored.adopt.checkpoint if stored.adopt is not None else None
+
+    async def _deliver(self) -> None:
+        """One awaited signal at a time: concurrent ones arrive reordered (measured, reference temporal.md)."""
+        book = self._ready_book()
+        while self._deliverable and book.state.outbox:
+            message = book.state.outbox[0]
+            try:
+                order = workflow.get_external_workflow_handle(order_workflow_id(book.state.plant, message.order))
+                await order.signal("line_message", without_evidence(message))
+            except FailureError:
+                self._park_undelivered(message)
+            book.state.outbox.pop(0)
+            self._deliverable -= 1
+
+    def _park_undelivered(self, message: LineMessage) -> None:
+        """The ledger has the message, and the order loads it when it starts; until then a person can see it waits."""
+        report = message.report
+        if report is None:
+            return
+        book = self._ready_book()
+        item = ParkedItem(
+            item=parked_item_id(book.state.plant, ParkedWhy.ORDER_NOT_RUNNING.value, report.report_id),
+            plant=book.state.plant,
+            line=book.state.line,
+            order=message.order,
+            operation=report.bucket.operation,
+            why=ParkedWhy.ORDER_NOT_RUNNING,
+            detail=f"report {report.number} waits in the ledger: order {message.order} is not running here",
+            at=report.last_at,
+            unit=report.unit,
+        )
+        park(book.state, item)
+
+    async def _second_evidence(self) -> None:
+        book = self._ready_book()
+        book.settle_checks()
+        for check in list(book.state.checks):
+            if check.read_at is None:
+                await self._ask_source(check)
+        book.settle_checks()
+
+    async def _ask_source(self, check: EvidenceCheck) -> None:
+        book = self._ready_book()
+        tags = tuple(sorted(book.state.station(check.station).counters))
+        if not tags or check.attempts >= CHECK_ATTEMPTS:
+            book.give_up_check(check)
+            return
+        check.attempts += 1
+        question = ReadSource(plant=book.state.plant, line=book.state.line, station=check.station, tags=tags)
+        try:
+            answer = await workflow.execute_activity(
+                READ_SOURCE,
+                question,
+                result_type=SourceReadings,
+                task_queue=edge_task_queue(book.state.plant, book.state.line),
+                schedule_to_start_timeout=SOURCE_TIMEOUT,
+                start_to_close_timeout=SOURCE_TIMEOUT,
+                retry_policy=RetryPolicy(maximum_attempts=1),
+                summary=f"second reading of {check.station}",
+            )
+        except ActivityError as error:
+            workflow.logger.warning("no second reading of %s: %s", check.station, error.cause)
+            return
+        check.readings, check.read_at = answer.totals, answer.at
+
+    async def _continue_as_new(self) -> None:
+        """Nothing may be outstanding: handlers done, people answered, news recorded, outbox delivered."""
+        while self._is_waited_for() or not workflow.all_handlers_finished():
+            await self._answer_people()
+            await self._record()
+            await self._deliver()
+            await workflow.wait_condition(lambda: self._is_waited_for() or workflow.all_handlers_finished())
+        book = self._ready_book()
+        workflow.continue_as_new(self._given.model_copy(update={"state": book.state.model_dump_json()}))
+
+    def _is_waited_for(self) -> bool:
+        waiting = self._hand_overs or self._parked_decisions or self._reconfigure or self._deliverable
+        return bool(waiting) or self._ready_book().has_news()
+
+    async def _decide_parked(self, decision: DecideParked) -> None:
+        book = self._ready_book()
+        request = DecideParkedRequest(plant=book.state.plant, decision=decision)
+        try:
+            decided = await workflow.execute_activity_method(
+                LedgerActivities.decide_parked,
+                request,
+                start_to_close_timeout=LEDGER_TIMEOUT,
+                retry_policy=FEW_ATTEMPTS,
+            )
+        except ActivityError as error:
+            decided = ParkedDecided(refused=f"the ledger did not answer: {error.cause}")
+        if decided.item is not None and decision.accept:
+            book.accept_parked(decided.item, decision, decided.item.order, decided.item.operation)
+        book.state.answered[decision.decision_id] = Answer(
+            decision_id=decision.decision_id, accepted=decided.item is not None, message=decided.refused or "recorded"
+        )
+
+    # --- waking ------------------------------------------------------------------------------------------
+    def _has_work(self) -> bool:
+        book = self._ready_book()
+        state = book.state
+        due = any(c.read_at and state.watermark and c.read_at <= state.watermark for c in state.checks)
+        return bool(
+            self._is_waited_for() or due or any(c.read_at is None and c.attempts == 0 for c in state.checks)
+        ) or wants_new_run(self._given.history_limit)
+
+    def _check_pause(self) -> timedelta | None:
+        unread = any(c.read_at is None for c in self._ready_book().state.checks)
+        return PAUSE if unread else None
+
+    def _ready_book(self) -> LineBook:
+        assert self._book is not None
+        return self._book
+
+    def _show(self) -> None:
+        workflow.set_current_details(line_details(self._ready_book().state))
+
+    # --- messages ----------------------------------------------------------------------------------------
+    @workflow.update(name="ingest", description="A batch of events from the line's edge gateway")
+    async def ingest(self, batch: EventBatch) -> BatchReceipt:
+        """Apply a batch once; the answer names how far this line has taken the source in."""
+        await workflow.wait_condition(self._can_ingest)
+        self._applied += len(batch.events)
+        return self._ready_book().ingest(batch)
+
+    def _can_ingest(self) -> bool:
+        return self._book is not None and len(self._book.state.new_events) < MOST_NEWS
+
+    @workflow.update(name="assign_order", description="Assign an order to a station from an instant of event time on")
+    async def assign_order(self, wish: AssignOrder) -> Answer:
+        """A person's assignment; the same decision id gets the same answer again."""
+        await workflow.wait_condition(lambda: self._book is not None)
+        book = self._ready_book()
+        known = book.state.answered.get(wish.decision_id)
+        if known is not None:
+            return known
+        if book.line.station(wish.equipment) is None:
+            stations = ", ".join(s.id for s in book.line.stations)
+            return Answer(
+                decision_id=wish.decision_id,
+                accepted=False,
+                message=f"line {book.line.id} has no station {wish.equipment}; it has {stations}",
+            )
+        book.assign(wish)
+        answer = Answer(decision_id=wish.decision_id, accepted=True, message="assigned")
+        book.state.answered[wish.decision_id] = answer
+        return answer
+
+    @workflow.update(name="decide_parked", description="Accept or reject a parked item")
+    async def decide_parked(self, decision: DecideParked) -> Answer:
+        """Accepting turns the item into a report with the decision as its evidence."""
+        await workflow.wait_condition(lambda: self._book is not None)
+        if decision.decision_id not in self._ready_book().state.answered:
+            self._parked_decisions.append(decision)
+        await workflow.wait_condition(lambda: decision.decision_id in self._ready_book().state.answered)
+        return self._ready_book().state.answered[decision.decision_id]
+
+    @workflow.update(name="flush", description="Hand over everything counted so far (end of a recording)")
+    async def flush(self) -> LineStatus:
+        """Close all open buckets and answer when everything is recorded and delivered."""
+        await workflow.wait_condition(lambda: self._book is not None)
+        close_all(self._ready_book().state)
+        await workflow.wait_condition(self._is_quiet)
+        return line_status(self._ready_book().state, self._applied)
+
+    def _is_quiet(self) -> bool:
+        book = self._ready_book()
+        return not (book.has_news() or book.state.outbox or self._parked_decisions)
+
+    @workflow.signal(name="hand_over", description="An order asks for what was counted for it so far")
+    def hand_over(self, order: str) -> None:
+        self._hand_overs.append(order)
+
+    @workflow.signal(name="configure", description="Load the plant file again")
+    def configure(self) -> None:
+        self._reconfigure = True
+
+    @workflow.query(name="status", description="How the line stands")
+    def status(self) -> LineStatus:
+        """State, context and counters per station."""
+        if self._book is None:
+            return LineStatus(plant=self._given.plant, line=self._given.line)
+        return line_status(self._book.state, self._applied)

@@ -1,0 +1,27 @@
+"""An order's living page in the Temporal UI (current details, markdown)."""
+
+from __future__ import annotations
+
+from signals.status import OrderStatus
+
+
+def order_details(status: OrderStatus) -> str:
+    """Markdown: phase, quantities per operation, cases with what may be decided."""
+    head = [
+        f"**Order {status.order}** · {status.material} · phase **{status.phase.value}** · mode {status.mode.value}",
+        "",
+        f"ERP {status.erp} · {status.pending_reports} reports not posted yet · {status.postings} postings settled",
+        "",
+        "| operation | planned | reported (yield / scrap) | posted (yield / scrap) | waits for |",
+        "| --- | --- | --- | --- | --- |",
+    ]
+    rows = [
+        f"| {o.operation} | {o.planned:f} {o.unit} | {o.reported_yield:f} / {o.reported_scrap:f} "
+        f"| {o.posted_yield:f} / {o.posted_scrap:f} | {'final' if o.final else o.waits_for} |"
+        for o in status.operations
+    ]
+    cases = [
+        f"- **{c.kind.value}** `{c.case_id}` ({c.owner_role}): {c.summary} – may {' or '.join(c.allowed)}"
+        for c in status.cases
+    ]
+    return "\n".join(head + rows + (["", "Cases:", *cases] if cases else []))

@@ -1,0 +1,537 @@
+"""ProductionOrder: from release to close (design section 4). The book decides, this process waits, asks and answers.
+
+One posting in flight; what the ERP cannot take now waits on a timer with an absolute time; what only a person can
+settle is a case that blocks its operation, while the others go on.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from contextlib import suppress
+from datetime import datetime, timedelta
+
+from temporalio import workflow
+from temporalio.exceptions import ActivityError, FailureError
+
+with workflow.unsafe.imports_passed_through():
+    from activities.ledger import (
+        CaseDecided,
+        CaseDecision,
+        CaseRef,
+        Cases,
+        LedgerActivities,
+        OrderLoaded,
+        OrderRef,
+        PhaseChange,
+    )
+    from activities.orders import OrderActivities
+    from activities.posting import ErpActivities, PostingDraft, SettleResult, VerifyRequest
+    from domain.order_book import SETTLED, OrderBook, is_confirmation
+    from domain.order_plan import (
+        blocking_cases,
+        completion_intent,
+        everything_final,
+        next_intent,
+        reversal_intent,
+    )
+    from domain.order_state import OrderState
+    from signals.base import Code, Message
+    from signals.decisions import (
+        Answer,
+        ApprovePostings,
+        CancelOrderRequest,
+        CompleteOrderRequest,
+        DecideCase,
+        PostingMode,
+    )
+    from signals.documents import Case, CaseAction, PostingState
+    from signals.ids import erp_task_queue, line_workflow_id
+    from signals.orders import OrderPhase
+    from signals.reports import LineMessage
+    from signals.status import OrderStatus
+    from signals.transactions import PostingIntent
+    from workflows.common import (
+        EXCEPTION_CLASS,
+        FEW_ATTEMPTS,
+        LEDGER_TIMEOUT,
+        MATERIAL,
+        OPEN_TASK_ROLES,
+        ORDER_ID,
+        PAUSE,
+        PHASE,
+        PLANT_ID,
+        wants_new_run,
+    )
+    from workflows.order_status import order_details
+
+KEPT_ANSWERS = 200
+
+
+class OrderInput(Message):
+    """`state` is None at a start: the order then loads what the ledger knows, also after a termination."""
+
+    plant: Code
+    order: Code
+    state: str | None = None
+    history_limit: int = 10_000
+
+
+@workflow.defn(name="ProductionOrder")
+class ProductionOrder:
+    """One production order of one plant."""
+
+    @workflow.init
+    def __init__(self, given: OrderInput) -> None:
+        self._given = given
+        state = OrderState(plant=given.plant, order_id=given.order)
+        if given.state is not None:
+            state = OrderState.model_validate_json(given.state)
+        self._book = OrderBook(state)
+        self._inbox: deque[LineMessage] = deque()
+        self._decisions: deque[DecideCase] = deque()
+        self._shown: tuple[str, ...] = ()
+        self._noted = {c.case_id for c in state.cases}
+
+    @workflow.run
+    async def run(self, given: OrderInput) -> OrderStatus:
+        state = self._book.state
+        while state.phase is not OrderPhase.CLOSED:
+            if state.reload:
+                await self._load()
+            self._read_inbox()
+            if self._decisions:
+                await self._decide()
+            elif (intent := self._due_intent()) is not None:
+                await self._settle(intent)
+            elif self._due_check():
+                await self._look_for_movements()
+            elif self._may_complete():
+                await self._complete()
+            else:
+                await self._show()
+                await self._wait()
+            if wants_new_run(given.history_limit) and state.phase is not OrderPhase.CLOSED:
+                await self._continue_as_new()
+        await self._show()
+        await workflow.wait_condition(workflow.all_handlers_finished)
+        return self._book.status()
+
+    # --- the process, step by step -----------------------------------------------------------------------
+    async def _load(self) -> None:
+        """What the ledger knows, at a start and whenever a message is missing."""
+        state = self._book.state
+        ref = OrderRef(plant=state.plant, order=state.order_id)
+        loaded: OrderLoaded | None = None
+        while loaded is None or loaded.order is None:
+            try:
+                loaded = await workflow.execute_activity_method(
+                    LedgerActivities.load_order, ref, start_to_close_timeout=LEDGER_TIMEOUT, retry_policy=FEW_ATTEMPTS
+                )
+            except ActivityError as error:
+                workflow.logger.warning("order not loaded, trying again: %s", error.cause)
+                await workflow.sleep(PAUSE)
+                continue
+            if loaded.order is None:
+                await self._take_in(ref)
+        fresh = state.order is None
+        if fresh and loaded.phase in (OrderPhase.CLOSED, OrderPhase.CANCELLED):
+            state.phase = OrderPhase.CLOSED
+        self._book.load(
+            loaded.order,
+            loaded.settings,
+            loaded.messages,
+            frozenset(loaded.settled),
+            loaded.totals,
+            loaded.credits,
+            loaded.cases,
+            frozenset(loaded.finals),
+        )
+        self._noted.update(c.case_id for c in loaded.cases)
+        if fresh:
+            keys = [PLANT_ID.value_set(state.plant), ORDER_ID.value_set(state.order_id)]
+            workflow.upsert_search_attributes([*keys, MATERIAL.value_set(loaded.order.material)])
+
+    async def _take_in(self, ref: OrderRef) -> None:
+        """The ledger does not know the order (started by hand): read it from the ERP."""
+        try:
+            await workflow.execute_activity_method(
+                OrderActivities.take_order,
+                ref,
+                task_queue=erp_task_queue(ref.plant),
+                start_to_close_timeout=self._erp_timeout(),
+                retry_policy=FEW_ATTEMPTS,
+            )
+        except ActivityError as error:
+            workflow.set_current_details(f"**Order {ref.order}** waits: {error.cause}")
+            await workflow.sleep(PAUSE)
+
+    def _read_inbox(self) -> None:
+        while self._inbox:
+            self._book.receive(self._inbox.popleft())
+
+    def _due_intent(self) -> PostingIntent | None:
+        state = self._book.state
+        if state.order is None or state.reload:
+            return None
+        if state.next_try_at is not None and workflow.now() < state.next_try_at:
+            return None
+        return next_intent(state, workflow.now().date())
+
+    async def _settle(self, intent: PostingIntent) -> None:
+        """One attempt to settle a posting; the answer says whether it is done, waits, or needs a person."""
+        state = self._book.state
+        state.current, state.next_try_at = intent, None
+        draft = PostingDraft(
+            plant=state.plant,
+            intent=intent,
+            mode=state.settings.mode,
+            approved=str(intent.key) in state.approved or not is_confirmation(intent),
+        )
+        try:
+            result = await workflow.execute_activity_method(
+                ErpActivities.settle_posting,
+                draft,
+                task_queue=erp_task_queue(state.plant),
+                start_to_close_timeout=self._erp_timeout(),
+                retry_policy=FEW_ATTEMPTS,
+                summary=f"{intent.transaction.type.value} {intent.transaction.operation}",
+            )
+        except ActivityError as error:
+            workflow.logger.warning("posting %s not settled, trying again: %s", intent.key, error.cause)
+            state.next_try_at = workflow.now() + PAUSE
+            return
+        self._read_result(intent, result)
+
+    def _read_result(self, intent: PostingIntent, result: SettleResult) -> None:
+        state, book = self._book.state, self._book
+        state.current, state.erp = None, result.erp
+        for case in result.cases:
+            book.open(case)
+            self._noted.add(case.case_id)
+        for outcome in result.outcomes:
+            if outcome.state in SETTLED or (outcome.state is PostingState.CANCELLED and outcome.report_ids):
+                book.settled(intent, outcome)
+                if outcome.state is not PostingState.CANCELLED and outcome.key == intent.key:
+                    book.use_credit(intent)
+                if outcome.state is PostingState.POSTED and is_confirmation(intent):
+                    book.watch_movements(intent, outcome.document, workflow.now())
+            elif outcome.state is PostingState.CANCELLED:
+                book.redraft(intent)
+            elif outcome.state in (PostingState.REFUSED, PostingState.IN_DOUBT) or self._is_stopped(intent):
+                book.put_aside(intent)
+            elif result.next_try_at is not None:
+                state.current, state.next_try_at = intent, result.next_try_at
+            elif state.settings.mode is PostingMode.APPROVE:
+                book.put_aside(intent, approval=True)
+            else:
+                state.current, state.next_try_at = intent, workflow.now() + PAUSE
+        book.take_totals(result.totals)
+        if any(o.key == intent.key and o.state in SETTLED for o in result.outcomes):
+            self._after_own_kind(intent)
+
+    def _is_stopped(self, intent: PostingIntent) -> bool:
+        return bool(blocking_cases(self._book.state, intent.transaction.operation))
+
+    def _after_own_kind(self, intent: PostingIntent) -> None:
+        """A completion or reversal that went through changes more than quantities."""
+        state = self._book.state
+        if intent.transaction.type.value == "complete_order":
+            state.phase = OrderPhase.CLOSED
+        elif intent.transaction.type.value == "reverse":
+            state.closing_cases.append(state.reversals.pop(str(intent.key), ""))
+
+    def _due_check(self) -> bool:
+        now = workflow.now()
+        state = self._book.state
+        return bool(state.closing_cases) or any(c.due_at <= now for c in state.verify)
+
+    async def _look_for_movements(self) -> None:
+        """Read posted confirmations back; what never shows is a case that blocks completion only."""
+        state = self._book.state
+        for closing in list(state.closing_cases):
+            await self._close_case(closing)
+            state.closing_cases.remove(closing)
+        due = [c for c in state.verify if c.due_at <= workflow.now()]
+        for check in due:
+            request = VerifyRequest(
+                plant=state.plant,
+                intent=check.intent,
+                document=check.document,
+                last_try=workflow.now() >= check.give_up_at,
+            )
+            try:
+                found = await workflow.execute_activity_method(
+                    ErpActivities.verify_posting,
+                    request,
+                    task_queue=erp_task_queue(state.plant),
+                    start_to_close_timeout=self._erp_timeout(),
+                    retry_policy=FEW_ATTEMPTS,
+                )
+            except ActivityError as error:
+                workflow.logger.warning("goods movements of %s not read: %s", check.document, error.cause)
+                check.due_at = workflow.now() + PAUSE
+                continue
+            if found.complete or found.case is not None:
+                state.verify.remove(check)
+            else:
+                check.due_at = workflow.now() + PAUSE
+            if found.case is not None:
+                self._book.open(found.case)
+                self._noted.add(found.case.case_id)
+
+    def _may_complete(self) -> bool:
+        state = self._book.state
+        if state.order is None or state.reload or state.current is not None or state.verify or state.handing_over:
+            return False
+        if not everything_final(state) or self._book.is_completion_blocked():
+            return False
+        if state.next_try_at is not None and workflow.now() < state.next_try_at:
+            return False
+        return not state.completion_proposed or self._is_completion_agreed()
+
+    def _is_completion_agreed(self) -> bool:
+        state = self._book.state
+        return state.settings.technical_completion == "automatic" or state.complete_requested
+
+    async def _complete(self) -> None:
+        """The books must agree; then technical completion is posted, or proposed to a person."""
+        state = self._book.state
+        state.phase = OrderPhase.CANCELLED if state.cancel_requested else OrderPhase.COMPLETED
+        await self._show()
+        if state.settings.mode is not PostingMode.SHADOW and not await self._books_agree():
+            return
+        state.completion_proposed = True
+        if self._is_completion_agreed() or state.settings.mode is PostingMode.SHADOW:
+            await self._settle(completion_intent(state, workflow.now().date()))
+
+    async def _books_agree(self) -> bool:
+        state = self._book.state
+        request = OrderRef(plant=state.plant, order=state.order_id)
+        try:
+            compared = await workflow.execute_activity_method(
+                OrderActivities.compare_totals,
+                request,
+                task_queue=erp_task_queue(state.plant),
+                start_to_close_timeout=self._erp_timeout(),
+                retry_policy=FEW_ATTEMPTS,
+            )
+        except ActivityError as error:
+            workflow.logger.warning("totals not compared: %s", error.cause)
+            state.next_try_at = workflow.now() + PAUSE
+            return False
+        if compared.next_try_at is not None:
+            state.next_try_at, state.erp = compared.next_try_at, "down"
+            return False
+        for case in compared.cases:
+            self._book.open(case)
+            self._noted.add(case.case_id)
+        return not compared.cases
+
+    # --- people ------------------------------------------------------------------------------------------
+    async def _decide(self) -> None:
+        decision = self._decisions[0]
+        state = self._book.state
+        request = CaseDecision(plant=state.plant, order=state.order_id, decision=decision)
+        try:
+            decided = await workflow.execute_activity_method(
+                LedgerActivities.decide_case, request, start_to_close_timeout=LEDGER_TIMEOUT, retry_policy=FEW_ATTEMPTS
+            )
+        except ActivityError as error:
+            decided = CaseDecided(refused=f"the ledger did not answer: {error.cause}")
+        if decided.case is not None:
+            await self._apply_decision(decided.case, decision, decided)
+        message = decided.refused or f"{decision.action.value} recorded"
+        state.answered[decision.decision_id] = Answer(
+            decision_id=decision.decision_id, accepted=decided.case is not None, message=message
+        )
+        state.answered = dict(list(state.answered.items())[-KEPT_ANSWERS:])
+        self._decisions.popleft()
+
+    async def _apply_decision(self, case: Case, decision: DecideCase, decided: CaseDecided) -> None:
+        book, state = self._book, self._book.state
+        book.take_totals(decided.totals)
+        for credit in decided.credits:
+            if credit.operation in state.operations:
+                state.operations[credit.operation].credit = credit
+        book.apply_decision(case, decision.action)
+        state.next_try_at = None
+        if decision.action is CaseAction.REVERSE and case.document:
+            intent = reversal_intent(state, case, workflow.now().date())
+            state.reversals[str(intent.key)] = case.case_id
+            state.current = intent
+            return
+        await self._close_case(case.case_id)
+        original = book.case(state.reversals.get(str(case.posting_key), ""))
+        if original is not None and decision.action is CaseAction.RETRY:
+            state.current = reversal_intent(state, original, workflow.now().date())
+
+    async def _close_case(self, case_id: str) -> None:
+        self._book.close(case_id)
+        if not case_id:
+            return
+        ref = CaseRef(plant=self._book.state.plant, case_id=case_id, note="settled")
+        try:
+            await workflow.execute_activity_method(
+                LedgerActivities.close_case, ref, start_to_close_timeout=LEDGER_TIMEOUT, retry_policy=FEW_ATTEMPTS
+            )
+        except ActivityError as error:
+            workflow.logger.warning("case %s not closed in the ledger: %s", case_id, error.cause)
+
+    async def _ask_lines(self) -> None:
+        """Lines hold what they have counted but not handed over; a completion waits for their answer."""
+        state = self._book.state
+        for line in list(state.high_water):
+            state.handing_over.append(line)
+            try:
+                await workflow.get_external_workflow_handle(line_workflow_id(state.plant, line)).signal(
+                    "hand_over", state.order_id
+                )
+            except FailureError:
+                state.handing_over.remove(line)
+
+    # --- waiting, showing, going on ----------------------------------------------------------------------
+    async def _wait(self) -> None:
+        state = self._book.state
+        if state.ask_lines:
+            state.ask_lines = False
+            await self._ask_lines()
+            return
+        times: list[datetime] = [c.due_at for c in state.verify]
+        if state.next_try_at is not None:
+            times.append(state.next_try_at)
+        pause: timedelta | None = None
+        if times:
+            pause = max(min(times) - workflow.now(), timedelta(milliseconds=10))
+        with suppress(TimeoutError):  # a timeout is a wake-up like any other
+            await workflow.wait_condition(self._is_woken, timeout=pause)
+
+    def _is_woken(self) -> bool:
+        state = self._book.state
+        return bool(
+            self._inbox
+            or self._decisions
+            or state.reload
+            or state.ask_lines
+            or self._due_intent()
+            or self._may_complete()
+        )
+
+    async def _show(self) -> None:
+        """The status page, search attributes and the ledger's phase, each only when it changed."""
+        state = self._book.state
+        workflow.set_current_details(order_details(self._book.status()))
+        new = [c for c in state.cases if c.case_id not in self._noted]
+        if new:
+            self._noted.update(c.case_id for c in new)
+            await self._note(new)
+        kinds = sorted({c.kind.value for c in state.cases})
+        roles = tuple(sorted({c.owner_role for c in state.cases}))
+        shown = (state.phase.value, *kinds, *roles)
+        if shown == self._shown:
+            return
+        self._shown = shown
+        changes = [PHASE.value_set(state.phase.value), OPEN_TASK_ROLES.value_set(list(roles))]
+        changes.append(EXCEPTION_CLASS.value_set(kinds[0]) if kinds else EXCEPTION_CLASS.value_unset())
+        workflow.upsert_search_attributes(changes)
+        if state.order is not None:
+            await self._set_phase(state.phase.value)
+
+    async def _note(self, cases: list[Case]) -> None:
+        try:
+            await workflow.execute_activity_method(
+                LedgerActivities.note_cases,
+                Cases(cases=tuple(cases)),
+                start_to_close_timeout=LEDGER_TIMEOUT,
+                retry_policy=FEW_ATTEMPTS,
+            )
+        except ActivityError as error:
+            self._noted.difference_update(c.case_id for c in cases)
+            workflow.logger.warning("cases not noted in the ledger: %s", error.cause)
+            await workflow.sleep(PAUSE)
+
+    async def _set_phase(self, phase: str) -> None:
+        change = PhaseChange(plant=self._book.state.plant, order=self._book.state.order_id, phase=phase)
+        try:
+            await workflow.execute_activity_method(
+                LedgerActivities.set_phase, change, start_to_close_timeout=LEDGER_TIMEOUT, retry_policy=FEW_ATTEMPTS
+            )
+        except ActivityError as error:
+            workflow.logger.warning("phase not noted in the ledger: %s", error.cause)
+            self._shown = ()
+
+    async def _continue_as_new(self) -> None:
+        """Nothing is outstanding: handlers are done, the inbox is read; decisions travel answered."""
+        while self._decisions or self._inbox or not workflow.all_handlers_finished():
+            self._read_inbox()
+            if self._decisions:
+                await self._decide()
+            await workflow.wait_condition(
+                lambda: bool(self._decisions or self._inbox) or workflow.all_handlers_finished()
+            )
+        workflow.continue_as_new(self._given.model_copy(update={"state": self._book.state.model_dump_json()}))
+
+    def _erp_timeout(self) -> timedelta:
+        return timedelta(seconds=self._book.state.settings.erp_attempt_seconds)
+
+    # --- messages ----------------------------------------------------------------------------------------
+    @workflow.signal(name="line_message", description="A report or an operation's end from a Line")
+    def line_message(self, message: LineMessage) -> None:
+        self._inbox.append(message)
+
+    @workflow.update(name="complete", description="Production has ended: confirm what is left as final and complete")
+    def complete(self, request: CompleteOrderRequest) -> Answer:
+        """The remaining operations are confirmed final, and technical completion is agreed to."""
+        return self._answer_once(request.decision_id, self._start_completion)
+
+    def _start_completion(self) -> str:
+        state = self._book.state
+        state.complete_requested = True
+        state.ask_lines = not self._book.is_final()
+        return "completing"
+
+    @workflow.update(name="cancel", description="Short close: confirm what really happened as final, produce no more")
+    def cancel(self, request: CancelOrderRequest) -> Answer:
+        """Cancel is a short close (design section 4)."""
+        return self._answer_once(request.decision_id, self._start_cancellation)
+
+    def _start_cancellation(self) -> str:
+        state = self._book.state
+        state.cancel_requested = True
+        state.ask_lines = not self._book.is_final()
+        return "closing short"
+
+    @workflow.update(name="approve_postings", description="In mode approve: let computed postings go out")
+    def approve_postings(self, request: ApprovePostings) -> Answer:
+        """Approve some waiting postings by key, or all that wait."""
+
+        def approve() -> str:
+            waiting = self._book.status().waiting_approval
+            chosen = [k for k in waiting if not request.keys or k in request.keys]
+            self._book.state.approved.extend(chosen)
+            return f"{len(chosen)} approved"
+
+        return self._answer_once(request.decision_id, approve)
+
+    def _answer_once(self, decision_id: str, act) -> Answer:  # type: ignore[no-untyped-def]
+        known = self._book.state.answered.get(decision_id)
+        if known is not None:
+            return known
+        answer = Answer(decision_id=decision_id, accepted=True, message=act())
+        self._book.state.answered[decision_id] = answer
+        return answer
+
+    @workflow.update(name="decide_case", description="A person's decision on a case of this order")
+    async def decide_case(self, decision: DecideCase) -> Answer:
+        """Answered when the ledger has recorded it; the same decision id gets the same answer again."""
+        state = self._book.state
+        if decision.decision_id not in state.answered and all(
+            d.decision_id != decision.decision_id for d in self._decisions
+        ):
+            self._decisions.append(decision)
+        await workflow.wait_condition(lambda: decision.decision_id in self._book.state.answered)
+        return self._book.state.answered[decision.decision_id]
+
+    @workflow.query(name="status", description="How the order stands")
+    def status(self) -> OrderStatus:
+        """Quantities, cases and what the order waits for."""
+        return self._book.status()
