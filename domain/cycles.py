@@ -245,20 +245,20 @@ class _Judge:
             self._set(run=event.value, run_context=context, run_started_at=event.at)
 
     def _work_changes(self, event: OrderEvent) -> None:
-        if getattr(self.context, event.aspect.value) == event.value:
+        had: str = getattr(self.context, event.aspect.value)
+        if had == event.value:
             return
-        run, started = self.state.run, self.state.run_started_at
-        context = self.context.model_copy(update={event.aspect.value: event.value})
-        if run and not self.state.event_digest:
+        same_instant = self.state.run_started_at == event.at
+        if self.state.run and not self.state.event_digest and (same_instant or not had):
+            context = self.context.model_copy(update={event.aspect.value: event.value})
             self._set(run_context=context)
             return
         self._end_run(event.at)
-        if run:
-            self._set(run=run, run_context=context, run_started_at=max(event.at, started or event.at))
 
     def _end_run(self, at: datetime) -> None:
         self.settle()
-        if self.state.run and self.state.accepted == 0:
+        idle = not self.state.event_digest and not self.context.order
+        if self.state.run and self.state.accepted == 0 and not idle:
             self._park_run(at)
         running = self.state.active_since is not None
         self._set(
@@ -371,6 +371,8 @@ class _Judge:
         long_enough = standard is not None and counted.active_seconds >= standard * self.rules.min_ratio
         if long_enough and not self.state.run:
             self._park(ParkedWhy.EVIDENCE_DISAGREES, PROGRAM_END, counted.at, detail, (counted.event_id,))
+            # The time that spoke for this piece must not speak for the next one too.
+            self._set(active_since=None, active_seconds=ZERO, first_active_at=None)
         else:
             self._refuse(PROGRAM_END, counted.at, detail, (counted.event_id,))
 

@@ -21,6 +21,7 @@ from sqlalchemy import Connection, event
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy.pool import AsyncAdaptedQueuePool
 
 from ledger.database import WRITER, Database, utc_now
 from ledger.store import SqlLedger
@@ -56,7 +57,7 @@ def create_engine(url: str) -> AsyncEngine:
     if parsed.get_backend_name() == "postgresql":
         return create_async_engine(parsed, pool_pre_ping=True)
     # A database in memory lives in its one connection; tasks take turns for it.
-    pool = {} if _file(parsed) else {"pool_size": 1, "max_overflow": 0}
+    pool = {} if _file(parsed) else {"poolclass": AsyncAdaptedQueuePool, "pool_size": 1, "max_overflow": 0}
     engine = create_async_engine(parsed, connect_args={"timeout": BUSY_SECONDS}, **pool)
     event.listen(engine.sync_engine, "connect", _prepare_sqlite_connection)
     event.listen(engine.sync_engine, "begin", _begin_on_sqlite)

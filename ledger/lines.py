@@ -1,12 +1,12 @@
-"""The Lines' part of the ledger: checkpoints with their outbox, and the rule that an event feeds one report only."""
+"""The Lines' part of the ledger: checkpoints, each with its outbox, events and refusals, in one transaction."""
 
 from __future__ import annotations
 
-from sqlalchemy import ColumnElement, and_, or_
 from sqlalchemy.ext.asyncio import AsyncSession
-from sqlmodel import col, delete, select, update
+from sqlmodel import col, select
 
-from ledger.database import Books, portions, upsert
+from ledger.database import Books, upsert
+from ledger.overlap import OVERLAP_RULE, overlap_item, park_overlaps
 from ledger.parking import store_parked
 from ledger.port import LineCheckpoint, LineRecord
 from ledger.tables import (
@@ -14,14 +14,9 @@ from ledger.tables import (
     LineMessageRow,
     MachineEventRow,
     RefusalRow,
-    ReportEventRow,
-    ReportRangeRow,
 )
 from signals.ids import parked_item_id, short_hash
-from signals.reports import Evidence, LineMessage, ParkedItem, ParkedWhy, ProductionReport, Refusal
-
-OVERLAP_RULE = "report-overlap/1"
-"""Parks a report that uses an event, a range or a number that an earlier report has used."""
+from signals.reports import Evidence, LineMessage, ParkedItem, ParkedWhy, Refusal
 
 
 class LineBooks(Books):
@@ -109,33 +104,41 @@ async def _store_refusals(session: AsyncSession, record: LineRecord) -> None:
 
 async def _store_messages(session: AsyncSession, record: LineRecord) -> list[ParkedItem]:
     """Store the outbox; returns what must be parked because it overlaps what the ledger has."""
-    parked: list[ParkedItem] = []
+    first: dict[tuple[str, int], LineMessage] = {}
     for message in record.messages:
-        if not await _insert_message(session, record, message):
-            collision = await _number_collision(session, record, message)
-            if collision is not None:
-                parked.append(collision)
-            continue
-        if message.report is not None:
-            overlap = await _use_evidence(session, message.report)
-            if overlap is not None:
-                await _withhold(session, message.report)
-                parked.append(overlap)
-    return parked
+        first.setdefault((message.order, message.number), message)
+    inserted = await _insert_messages(session, record, first)
+    parked = [
+        collision
+        for message in record.messages
+        if first[message.order, message.number] is not message or (message.order, message.number) not in inserted
+        if (collision := await _number_collision(session, record, message)) is not None
+    ]
+    fresh = [message.report for place, message in first.items() if place in inserted and message.report is not None]
+    return parked + await park_overlaps(session, record.line, fresh)
 
 
-async def _insert_message(session: AsyncSession, record: LineRecord, message: LineMessage) -> bool:
-    statement = upsert(session, LineMessageRow).values(
-        plant=record.plant,
-        line=record.line,
-        order_id=message.order,
-        number=message.number,
-        report_id=message.report.report_id if message.report else None,
-        withheld=False,
-        payload=message.model_dump_json(),
-    )
-    inserted = await session.scalar(statement.on_conflict_do_nothing().returning(col(LineMessageRow.number)))
-    return inserted is not None
+async def _insert_messages(
+    session: AsyncSession, record: LineRecord, messages: dict[tuple[str, int], LineMessage]
+) -> set[tuple[str, int]]:
+    """Insert what is new; returns the orders and numbers that were."""
+    rows = [
+        {
+            "plant": record.plant,
+            "line": record.line,
+            "order_id": order,
+            "number": number,
+            "report_id": message.report.report_id if message.report else None,
+            "withheld": False,
+            "payload": message.model_dump_json(),
+        }
+        for (order, number), message in messages.items()
+    ]
+    if not rows:
+        return set()
+    row = LineMessageRow
+    statement = upsert(session, row).on_conflict_do_nothing().returning(col(row.order_id), col(row.number))
+    return {(order, number) for order, number in await session.execute(statement, rows)}
 
 
 async def _number_collision(session: AsyncSession, record: LineRecord, message: LineMessage) -> ParkedItem | None:
@@ -154,7 +157,7 @@ async def _number_collision(session: AsyncSession, record: LineRecord, message: 
         return None
     detail = f"number {message.number} of line {record.line} carries report {row.report_id or 'of an operation end'}"
     if report is not None:
-        return _overlap(report, f"report {report.report_id} came under a number that is taken: {detail}", ())
+        return overlap_item(report, f"report {report.report_id} came under a number that is taken: {detail}", ())
     end = message.operation_end
     assert end is not None
     return ParkedItem(
@@ -167,123 +170,4 @@ async def _number_collision(session: AsyncSession, record: LineRecord, message: 
         detail=f"an operation end came under a number that is taken: {detail}",
         at=end.ended_at,
         evidence=(Evidence(rule=OVERLAP_RULE, detail=detail),),
-    )
-
-
-async def _use_evidence(session: AsyncSession, report: ProductionReport) -> ParkedItem | None:
-    """Let the report use up its events. Returns the item to park when another report has used some of them."""
-    events = sorted({event for evidence in report.evidence for event in evidence.event_ids})
-    if events:
-        rows = [{"plant": report.plant, "event_id": event, "report_id": report.report_id} for event in events]
-        used = upsert(session, ReportEventRow).on_conflict_do_nothing().returning(col(ReportEventRow.event_id))
-        inserted = set(await session.scalars(used, rows))
-        taken = [event for event in events if event not in inserted]
-        if taken:
-            others = await _users(session, report.plant, taken)
-            detail = f"report {report.report_id} uses {len(taken)} events of report {', '.join(others)}"
-            return _overlap(report, detail, tuple(taken))
-    kinds = _kinds(report)
-    others = await _same_ranges(session, report, kinds, bool(events))
-    if others:
-        ranges = ", ".join(r.text() for r in report.ranges)
-        return _overlap(report, f"report {report.report_id} covers {ranges} as report {', '.join(others)} does", ())
-    await _store_ranges(session, report, kinds, bool(events))
-    return None
-
-
-async def _users(session: AsyncSession, plant: str, events: list[str]) -> list[str]:
-    found: set[str] = set()
-    for lot in portions(events):
-        wanted = select(ReportEventRow.report_id).where(
-            ReportEventRow.plant == plant, col(ReportEventRow.event_id).in_(lot)
-        )
-        found |= set(await session.scalars(wanted))
-    return sorted(found)
-
-
-def _kinds(report: ProductionReport) -> list[str]:
-    """Kinds of quantity whose counters may share a range; a report of nothing is a kind of its own."""
-    kinds = {
-        "yield": report.yield_quantity,
-        f"scrap {report.bucket.reason}": report.scrap_quantity,
-        "rework": report.rework_quantity,
-    }
-    return [kind for kind, quantity in kinds.items() if quantity] or ["nothing"]
-
-
-async def _same_ranges(
-    session: AsyncSession, report: ProductionReport, kinds: list[str], names_events: bool
-) -> list[str]:
-    """Reports of the same kind whose ranges overlap, where event identities cannot tell them apart."""
-    if not report.ranges:
-        return []
-    row = ReportRangeRow
-    overlaps: list[ColumnElement[bool]] = [
-        and_(col(row.source) == r.source, col(row.first_seq) <= r.last_seq, col(row.last_seq) >= r.first_seq)
-        for r in report.ranges
-    ]
-    wanted = select(row.report_id).where(
-        col(row.plant) == report.plant,
-        col(row.line) == report.line,
-        col(row.order_id) == report.bucket.order,
-        col(row.operation) == report.bucket.operation,
-        col(row.kind).in_(kinds),
-        or_(*overlaps),
-    )
-    if names_events:
-        wanted = wanted.where(col(row.names_events).is_(False))
-    return sorted(set(await session.scalars(wanted)))
-
-
-async def _store_ranges(session: AsyncSession, report: ProductionReport, kinds: list[str], names_events: bool) -> None:
-    rows = [
-        {
-            "plant": report.plant,
-            "report_id": report.report_id,
-            "source": r.source,
-            "first_seq": r.first_seq,
-            "kind": kind,
-            "last_seq": r.last_seq,
-            "line": report.line,
-            "order_id": report.bucket.order,
-            "operation": report.bucket.operation,
-            "names_events": names_events,
-        }
-        for r in report.ranges
-        for kind in kinds
-    ]
-    if rows:
-        await session.execute(upsert(session, ReportRangeRow).on_conflict_do_nothing(), rows)
-
-
-async def _withhold(session: AsyncSession, report: ProductionReport) -> None:
-    """Keep the report for display, without the events it tried to use and out of the order's messages."""
-    await session.execute(
-        delete(ReportEventRow).where(
-            col(ReportEventRow.plant) == report.plant, col(ReportEventRow.report_id) == report.report_id
-        )
-    )
-    await session.execute(
-        update(LineMessageRow)
-        .where(col(LineMessageRow.plant) == report.plant, col(LineMessageRow.report_id) == report.report_id)
-        .values(withheld=True)
-    )
-
-
-def _overlap(report: ProductionReport, detail: str, events: tuple[str, ...]) -> ParkedItem:
-    return ParkedItem(
-        item=parked_item_id(report.plant, ParkedWhy.OVERLAPPING_REPORT, report.report_id),
-        plant=report.plant,
-        line=report.line,
-        order=report.bucket.order,
-        operation=report.bucket.operation,
-        why=ParkedWhy.OVERLAPPING_REPORT,
-        detail=detail,
-        at=report.last_at,
-        yield_quantity=report.yield_quantity,
-        scrap_quantity=report.scrap_quantity,
-        unit=report.unit,
-        batch=report.bucket.batch,
-        evidence=(Evidence(rule=OVERLAP_RULE, detail=detail, event_ids=events), *report.evidence),
-        ranges=report.ranges,
     )

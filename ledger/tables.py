@@ -27,7 +27,7 @@ class LedgerTable(SQLModel):
         }
     )
 
-    @declared_attr
+    @declared_attr.directive
     def __tablename__(cls) -> str:  # pyright: ignore[reportIncompatibleVariableOverride]
         return re.sub(r"(?<!^)([A-Z])", r"_\1", cls.__name__.removesuffix("Row")).lower()
 
@@ -74,7 +74,7 @@ class ReportRangeRow(LedgerTable, table=True):
 
     __table_args__ = (
         ForeignKeyConstraint(["plant", "report_id"], ["line_message.plant", "line_message.report_id"]),
-        Index("ix_report_range_overlap", "plant", "line", "order_id", "operation", "source", "last_seq"),
+        Index("ix_report_range_overlap", "plant", "line", "order_id", "names_events", "operation", "source"),
     )
 
     plant: str = Field(primary_key=True)

@@ -100,6 +100,20 @@ async def open_client(
     return client
 
 
+def warn_of_weakness(line: str, config: OpcUaConfig) -> None:
+    """Says once what this configuration leaves open."""
+    log = structlog.get_logger().bind(line=line, endpoint=config.endpoint)
+    if config.security == "None":
+        log.warning(
+            "OPC UA security is None: anyone on this network can read and alter what the machines say; "
+            "set security, certificate, private_key and trust in [line.opcua]"
+        )
+        if config.user_env:
+            log.warning("the OPC UA password may travel in clear text: choose a security policy")
+    elif not config.trust:
+        log.warning("the server's certificate is not checked: name a folder or file as trust in [line.opcua]")
+
+
 async def discard(client: Client) -> None:
     """Closes a client for good, whatever state it is in. Never raises; never takes longer than a few seconds."""
     publishing = client.uaclient.session._publish_task
@@ -169,21 +183,10 @@ def _identify(client: Client, line: str, config: OpcUaConfig, environ: Mapping[s
         )
     client.set_user(user)
     client.set_password(password)
-    if config.security == "None":
-        structlog.get_logger().warning(
-            "the OPC UA password may travel in clear text: choose a security policy",
-            line=line,
-            user_env=config.user_env,
-        )
 
 
 async def _secure(client: Client, line: str, config: OpcUaConfig) -> None:
-    log = structlog.get_logger().bind(line=line, endpoint=config.endpoint)
     if config.security == "None":
-        log.warning(
-            "OPC UA security is None: anyone on this network can read and alter what the machines say; "
-            "set security, certificate, private_key and trust in [line.opcua]"
-        )
         return
     if not config.certificate or not config.private_key:
         raise ChannelConfigError(
@@ -193,8 +196,6 @@ async def _secure(client: Client, line: str, config: OpcUaConfig) -> None:
     client.application_uri = _application_uri(certificate) or client.application_uri
     if config.trust:
         client.certificate_validator = await _validator(line, config.trust)
-    else:
-        log.warning("the server's certificate is not checked: name a folder or file as trust in [line.opcua]")
     mode = ua.MessageSecurityMode.Sign if config.mode == "Sign" else ua.MessageSecurityMode.SignAndEncrypt
     await client.set_security(_POLICIES[config.security], config.certificate, config.private_key, mode=mode)
 

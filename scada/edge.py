@@ -54,7 +54,6 @@ class Edge:
         self._keep = keep
         self._server = line.opcua.endpoint
         self._settle = timedelta(milliseconds=line.opcua.settle_ms)
-        self._debounce = _longest_debounce(line)
         self._filter = EdgeFilter(line, self._server, log.filter_state)
         self._last_commit = time.monotonic()
         self.forwarder = Forwarder(log, sink, clock=self._clock)
@@ -82,8 +81,7 @@ class Edge:
         if heartbeat is not None:
             settled = heartbeat - self._settle
             events += self._filter.flush(settled)
-            # A state may still wait for its debounce: it will be dated no earlier than this.
-            watermark = settled - self._debounce
+            watermark = self._filter.watermark(settled)
         state = self._filter.state()
         idle = not events and state == self.log.filter_state
         if idle and time.monotonic() - self._last_commit < _WATERMARK_COMMIT_SECONDS:
@@ -146,11 +144,6 @@ class Edge:
             "forward_error": self.forwarder.last_error,
             "healthy": session.state is SessionState.LIVE and not session.troubles and not self.forwarder.last_error,
         }
-
-
-def _longest_debounce(line: LineConfig) -> timedelta:
-    longest = max((tag.filter.debounce_ms for station in line.stations for tag in station.tags), default=0)
-    return timedelta(milliseconds=longest)
 
 
 def _seconds(span: timedelta) -> float:

@@ -13,10 +13,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from domain.plant import LineConfig, StationConfig, TagConfig, TagKind
-from scada.filter_track import Track
+from domain.plant import LineConfig, TagConfig, TagKind
+from scada.filter_track import StationLink, Track
 from scada.reading import Reading
-from scada.translate import Unusable, is_unavailable, number_of, translate, value_text
+from scada.translate import Unusable, all_clear, is_unavailable, number_of, translate, value_text
 from signals.events import MachineEvent
 
 REJECTS_KEPT = 1000
@@ -53,17 +53,6 @@ class FilterStats:
         return 1 - self.kept.total() / total if total else 0.0
 
 
-class StationLink:
-    """Whether a station's availability tag is there, and what was lost or came back with it."""
-
-    def __init__(self, station: StationConfig) -> None:
-        self.availability = station.availability
-        self.lost_at: datetime | None = None
-        self.back_at: datetime | None = None
-        self.lost = False
-        self.losses: dict[str, Track] = {}
-
-
 class EdgeFilter:
     """Filters one line's readings. `state()` restores it after a restart, deadbands included."""
 
@@ -72,7 +61,7 @@ class EdgeFilter:
         self.server_uri = server_uri
         self.stats = FilterStats()
         self._tags: dict[tuple[str, str], TagConfig] = {(s.id, t.name): t for s in line.stations for t in s.tags}
-        self._links = {s.id: StationLink(s) for s in line.stations if s.availability}
+        self._links = {s.id: StationLink(s.availability) for s in line.stations if s.availability}
         self._tracks: dict[tuple[str, str], Track] = {}
         if state:
             self._restore(state)
@@ -95,11 +84,13 @@ class EdgeFilter:
             return self._drop(reading, "out_of_order", out)
         track.saw(reading, text)
         if link is not None and tag.name == link.availability and not older:
-            self._availability(link, reading, text)
+            link.heard(reading.at, lost=is_unavailable(reading, text))
+        if tag.kind is TagKind.ALARM and is_unavailable(reading, text):
+            return out + self._value_lost(track, reading, text, link)
         if tag.kind is TagKind.MEASUREMENT and tag.filter.debounce_ms == 0:
             return out + self._measured(track, reading, text, link)
         if tag.filter.debounce_ms and tag.kind in DEBOUNCED and not older:
-            return out + self._debounce(track, reading, text, link)
+            return out + self._debounce(track, reading, text)
         return out + self._send(track, reading, text)
 
     def flush(self, now: datetime) -> tuple[MachineEvent, ...]:
@@ -126,75 +117,46 @@ class EdgeFilter:
         self, track: Track, reading: Reading, text: str, link: StationLink | None
     ) -> tuple[MachineEvent, ...]:
         if is_unavailable(reading, text):
-            return self._measurement_lost(track, reading, text, link)
+            return self._value_lost(track, reading, text, link)
         number = number_of(text)
         if number is None and reading.tag.filter.deadband is not None:
             return self._reject(reading, text, "a tag with a deadband needs a number")
-        if track.lost is not None:
-            self._forget_loss(track, reading)
         if track.within_deadband(number, text, reading.quality) and not track.silent_too_long(reading.at):
             track.unsent = reading
-            return self._drop(reading, "deadband" if reading.tag.filter.deadband else "no_change")
+            return self._drop_known(track, reading, _closeness(reading.tag), link)
         return self._send(track, reading, text)
 
-    def _measurement_lost(
+    def _value_lost(
         self, track: Track, reading: Reading, text: str, link: StationLink | None
     ) -> tuple[MachineEvent, ...]:
-        if not track.has_sent:
+        if not track.known:
             return self._drop(reading, "never_available")
         if track.lost is not None or track.sent_lost:
             return self._drop(reading, "no_change")
         if link is None or reading.tag.name == link.availability:
             return self._send(track, reading, text)
-        track.lost = reading
-        link.losses[reading.tag.name] = track
-        track.covered = link.lost and link.lost_at is not None and link.lost_at <= reading.at
-        self._count_drop(reading, "station_unavailable")
-        return ()
+        link.loses(track, reading)
+        return self._drop(reading, "station_unavailable")
 
-    def _availability(self, link: StationLink, reading: Reading, text: str) -> None:
-        lost = is_unavailable(reading, text)
-        if lost and not link.lost:
-            link.lost_at, link.back_at = reading.at, None
-        elif not lost and link.lost:
-            link.back_at = reading.at
-        link.lost = lost
+    def _drop_known(
+        self, track: Track, reading: Reading, rule: str, link: StationLink | None
+    ) -> tuple[MachineEvent, ...]:
+        """Drop a value that is known already, unless nobody could know that its tag is there again."""
+        track.known = True
+        if link is not None:
+            link.finds(track, reading, rule)
+        return self._drop(reading, rule)
 
     def _settle_link(self, link: StationLink, now: datetime) -> tuple[MachineEvent, ...]:
-        """Once the source time has moved on: losses of that instant are covered by the station's own, or sent.
-
-        After the station is back, a tag that did not come back with it is sent as lost, with its own old time.
-        """
-        if not link.losses and link.back_at is None:
-            return ()
+        """Once the source time has moved on, what the station's availability did not say is sent, with its own time."""
         out: tuple[MachineEvent, ...] = ()
-        back = link.back_at is not None and link.back_at < now
-        for track in list(link.losses.values()):
-            loss = track.lost
-            if loss is None or loss.at >= now:
-                continue
-            track.covered = track.covered or (link.lost and link.lost_at == loss.at)
-            if not track.covered or back:
-                out += self._send_late(track, loss)
-        if back:
-            link.back_at = None
+        for track, reading, rule in link.settle(now):
+            self.stats.dropped[reading.tag.name] -= 1
+            self.stats.dropped_by_rule[rule] -= 1
+            out += self._send(track, reading, value_text(reading.value), tell=True)
         return out
 
-    def _forget_loss(self, track: Track, reading: Reading) -> None:
-        track.lost, track.covered = None, False
-        link = self._links.get(reading.equipment)
-        if link is not None:
-            link.losses.pop(reading.tag.name, None)
-
-    def _send_late(self, track: Track, reading: Reading) -> tuple[MachineEvent, ...]:
-        self.stats.dropped[reading.tag.name] -= 1
-        self.stats.dropped_by_rule["station_unavailable"] -= 1
-        self._forget_loss(track, reading)
-        return self._send(track, reading, value_text(reading.value))
-
-    def _debounce(
-        self, track: Track, reading: Reading, text: str, link: StationLink | None
-    ) -> tuple[MachineEvent, ...]:
+    def _debounce(self, track: Track, reading: Reading, text: str) -> tuple[MachineEvent, ...]:
         out = self._end_debounce(track, reading.at)
         if track.pending is not None:
             self._count_drop(track.pending, "debounce")
@@ -218,27 +180,37 @@ class EdgeFilter:
         out = self._end_debounce(track, now)
         unsent = track.unsent
         if unsent is not None and track.silent_too_long(now):
-            rule = "deadband" if unsent.tag.filter.deadband else "no_change"
+            rule = _closeness(unsent.tag)
             self.stats.dropped[unsent.tag.name] -= 1
             self.stats.dropped_by_rule[rule] -= 1
             out += self._send(track, unsent, value_text(unsent.value))
         return out
 
     # --- ends --------------------------------------------------------------------------------------------
-    def _send(self, track: Track, reading: Reading, text: str) -> tuple[MachineEvent, ...]:
+    def _send(self, track: Track, reading: Reading, text: str, *, tell: bool = False) -> tuple[MachineEvent, ...]:
+        """`tell`: say it even where a translation alone would be silent."""
+        link = self._links.get(reading.equipment)
         try:
             translation = translate(reading, text, self.server_uri, track.alarms)
         except Unusable as why:
             return self._reject(reading, text, str(why))
         except ValueError as error:
             return self._reject(reading, text, f"no valid event: {error}")
-        if not translation.events:
+        events = translation.events
+        if not events and tell:
+            events = all_clear(reading, text, self.server_uri)
+        if not events and translation.silent == "no_alarm":
+            track.sent_lost = False
+            return self._drop_known(track, reading, translation.silent, link)
+        if not events:
             return self._drop(reading, translation.silent)
         track.sends(reading, text, lost=is_unavailable(reading, text))
+        if link is not None:
+            link.tells(track, reading)
         self.stats.kept[reading.tag.name] += 1
-        for event in translation.events:
+        for event in events:
             self.stats.kept_by_kind[event.kind] += 1
-        return translation.events
+        return events
 
     def _drop(self, reading: Reading, rule: str, events: tuple[MachineEvent, ...] = ()) -> tuple[MachineEvent, ...]:
         self._count_drop(reading, rule)
@@ -261,35 +233,27 @@ class EdgeFilter:
         key = (reading.equipment, reading.tag.name)
         track = self._tracks.get(key)
         if track is None:
-            track = self._tracks[key] = Track(reading.tag)
+            track = self._tracks[key] = Track(reading.equipment, reading.tag)
         return track
 
     def state(self) -> str:
         """Everything a restart needs, as JSON."""
-        links = {
-            station: {"lost": link.lost, "lost_at": _iso(link.lost_at), "back_at": _iso(link.back_at)}
-            for station, link in self._links.items()
-        }
+        links = {station: link.dump() for station, link in self._links.items()}
         tracks = [[*key, track.dump()] for key, track in self._tracks.items()]
         return json.dumps({"links": links, "tracks": tracks}, separators=(",", ":"))
 
     def _restore(self, state: str) -> None:
         stored: dict[str, Any] = json.loads(state)
-        for station, was in stored["links"].items():
-            link = self._links.get(station)
-            if link is not None:
-                link.lost, link.lost_at, link.back_at = was["lost"], _time(was["lost_at"]), _time(was["back_at"])
         for equipment, name, was in stored["tracks"]:
             tag = self._tags.get((equipment, name))
             if tag is not None:
-                track = self._tracks[equipment, name] = Track.load(equipment, tag, was)
-                if track.lost is not None and equipment in self._links:
-                    self._links[equipment].losses[name] = track
+                self._tracks[equipment, name] = Track.load(equipment, tag, was)
+        for station, was in stored["links"].items():
+            link = self._links.get(station)
+            if link is not None:
+                link.load(was, {name: t for (e, name), t in self._tracks.items() if e == station})
 
 
-def _iso(at: datetime | None) -> str | None:
-    return at.isoformat() if at is not None else None
-
-
-def _time(text: str | None) -> datetime | None:
-    return datetime.fromisoformat(text) if text else None
+def _closeness(tag: TagConfig) -> str:
+    """Name of the rule that drops a tag's known values."""
+    return "deadband" if tag.filter.deadband else "no_change"

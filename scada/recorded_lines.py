@@ -77,14 +77,12 @@ class LogReader:
         for index, (number, line) in enumerate(lines):
             following = lines[index + 1][1] if index + 1 < len(lines) else None
             try:
-                if following is not None and following[:2] != "20" and cut_before(line, following):
+                if following is not None and cut_before(line, following):
                     raise _Rejected(_cut_reason(line))
                 if following is None and unterminated:
                     raise _Rejected("the file ends in the middle of this line")
                 if suspicious and CONTROL.search(line):
                     raise _Rejected("control characters in the line")
-                if following is not None and following[:2] == "20" and cut_before(line, following):
-                    raise _Rejected(_cut_reason(line))
                 result.entries.extend(self._record(line.strip(" "), suspicious))
             except _Rejected as why:
                 result.rejected.append(RejectedLine(file, number, str(why), line[:120]))

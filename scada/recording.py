@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from hashlib import blake2b
+from itertools import pairwise
 from typing import NamedTuple, Protocol
 
 from domain.plant import LineConfig, StationConfig, TagConfig, TagKind
@@ -277,7 +278,7 @@ def _by_time(entry: Entry) -> datetime:
 def _start(times: list[datetime]) -> datetime:
     """The first instant of the run proper: behind the last long pause within the head of the log."""
     start = times[0]
-    for earlier, at in zip(times, times[1 : max(2, len(times) // STALE_SHARE)], strict=False):
+    for earlier, at in pairwise(times[: max(2, len(times) // STALE_SHARE)]):
         if at - earlier > STALE_PAUSE:
             start = at
     return start

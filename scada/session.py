@@ -20,7 +20,7 @@ from asyncua.ua.attribute_ids import AttributeIds
 
 from domain.clock import PlantClock
 from domain.plant import LineConfig, OpcUaConfig, TagKind
-from scada.channel import REQUEST_SECONDS, browse_around, discard, namespace_array, open_client
+from scada.channel import REQUEST_SECONDS, browse_around, discard, namespace_array, open_client, warn_of_weakness
 from scada.nodes import (
     NodeAddressError,
     TagAddress,
@@ -126,18 +126,23 @@ class OpcUaSession:
     # --- supervision ---------------------------------------------------------------------------------------
     async def run(self) -> None:
         """Connects, watches, and begins anew after every trouble, until cancelled."""
+        warn_of_weakness(self._line.id, self._config)
         failures = 0
         while True:
             before = self.heartbeat
             try:
                 await self._live()
             except Exception as trouble:
-                self.last_error = str(trouble) or repr(trouble)
+                self._tell_trouble(str(trouble) or repr(trouble))
                 if self.heartbeat != before:
                     self._ended_by = self.last_error
-                self._log.warning("no session with the line's OPC UA server; a new one is tried", why=self.last_error)
             failures = 0 if self.heartbeat != before else failures + 1
             await asyncio.sleep(self._retry[min(failures, len(self._retry) - 1)])
+
+    def _tell_trouble(self, why: str) -> None:
+        tell = self._log.debug if why == self.last_error else self._log.warning
+        tell("no session with the line's OPC UA server; a new one is tried", why=why)
+        self.last_error = why
 
     async def _live(self) -> None:
         self.state = SessionState.CONNECTING

@@ -100,14 +100,7 @@ def identity(server_uri: str, reading: Reading, text: str) -> str:
 def translate(reading: Reading, text: str, server_uri: str, alarms: ActiveAlarms) -> Translation:
     """Events of a reading. Raises Unusable when its value is none of its kind."""
     tag, lost = reading.tag, is_unavailable(reading, text)
-    base: dict[str, Any] = {
-        "event_id": identity(server_uri, reading, text),
-        "at": reading.at,
-        "equipment": reading.equipment,
-        "tag": tag.name,
-        "quality": Quality.BAD if lost else reading.quality,
-        "received_at": reading.received_at,
-    }
+    base = _base(reading, text, server_uri, lost=lost)
     match tag.kind:
         case TagKind.STATE:
             state = MachineState.UNKNOWN if lost else _state(reading, text)
@@ -119,6 +112,8 @@ def translate(reading: Reading, text: str, server_uri: str, alarms: ActiveAlarms
         case TagKind.MEASUREMENT:
             value = "" if lost else text
             return Translation((MeasurementEvent(**base, characteristic=tag.name, value=value, unit=tag.unit),))
+        case TagKind.ALARM if lost:
+            return Translation((AlarmEvent(**base, code=tag.name, active=False, text="unavailable"),))
         case _ if lost:
             return Translation(silent="unavailable")
         case TagKind.COUNT:
@@ -137,6 +132,23 @@ def translate(reading: Reading, text: str, server_uri: str, alarms: ActiveAlarms
             return Translation(silent="ignored")
         case _:
             return Translation((OrderEvent(**base, aspect=ORDER_ASPECTS[tag.kind], value=text.strip()),))
+
+
+def all_clear(reading: Reading, text: str, server_uri: str) -> tuple[MachineEvent, ...]:
+    """Says that an alarm tag is there and holds no alarm, where nothing else says so."""
+    base = _base(reading, text, server_uri, lost=False)
+    return (AlarmEvent(**base, code=reading.tag.name, active=False, text="no alarm"),)
+
+
+def _base(reading: Reading, text: str, server_uri: str, *, lost: bool) -> dict[str, Any]:
+    return {
+        "event_id": identity(server_uri, reading, text),
+        "at": reading.at,
+        "equipment": reading.equipment,
+        "tag": reading.tag.name,
+        "quality": Quality.BAD if lost else reading.quality,
+        "received_at": reading.received_at,
+    }
 
 
 def _overflow_gap(reading: Reading, base: dict[str, Any]) -> tuple[MachineEvent, ...]:

@@ -42,6 +42,7 @@ class OrderStatus(Message):
     erp: str = "up"
     next_try_at: UtcTime | None = None
     postings: int = Field(default=0, description="settled by this workflow, over all its runs")
+    busy: bool = Field(default=False, description="something will happen without anybody doing anything")
     waiting_approval: tuple[str, ...] = Field(default=(), description="keys of postings that wait for approval")
 
 

@@ -31,6 +31,9 @@ FEW_ATTEMPTS = RetryPolicy(
 )
 """No activity retries for ever: what goes on failing waits on a timer of the workflow (design section 4)."""
 
+TASK_TIMEOUT = timedelta(seconds=5)
+"""Workflow task timeout; the default of 10 s delays a timer that was due when a worker died (measured)."""
+
 PAUSE = timedelta(seconds=5)
 """The pause after an activity that used up its attempts."""
 

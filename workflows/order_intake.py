@@ -14,7 +14,7 @@ from temporalio.workflow import ParentClosePolicy
 with workflow.unsafe.imports_passed_through():
     from activities.orders import Intake, OrderActivities, PlantRef
     from signals.ids import erp_task_queue, order_workflow_id
-    from workflows.common import FEW_ATTEMPTS, LEDGER_TIMEOUT
+    from workflows.common import FEW_ATTEMPTS, LEDGER_TIMEOUT, TASK_TIMEOUT
     from workflows.production_order import OrderInput, ProductionOrder
 
 
@@ -44,6 +44,7 @@ class OrderIntake:
                 id=order_workflow_id(plant, order),
                 parent_close_policy=ParentClosePolicy.ABANDON,
                 id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
+                task_timeout=TASK_TIMEOUT,
             )
         except WorkflowAlreadyStartedError:
             workflow.logger.debug("order %s runs already", order)

@@ -91,6 +91,7 @@ class ProductionOrder:
         self._decisions: deque[DecideCase] = deque()
         self._shown: tuple[str, ...] = ()
         self._noted = {c.case_id for c in state.cases}
+        self._busy = True
 
     @workflow.run
     async def run(self, given: OrderInput) -> OrderStatus:
@@ -109,7 +110,9 @@ class ProductionOrder:
                 await self._complete()
             else:
                 await self._show()
+                self._busy = False
                 await self._wait()
+                self._busy = True
             if wants_new_run(given.history_limit) and state.phase is not OrderPhase.CLOSED:
                 await self._continue_as_new()
         await self._show()
@@ -534,4 +537,6 @@ class ProductionOrder:
     @workflow.query(name="status", description="How the order stands")
     def status(self) -> OrderStatus:
         """Quantities, cases and what the order waits for."""
-        return self._book.status()
+        state = self._book.state
+        timers = state.next_try_at is not None or bool(state.verify)
+        return self._book.status().model_copy(update={"busy": self._is_woken() or timers or self._busy})

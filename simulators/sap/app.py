@@ -109,13 +109,31 @@ async def serve(
     on_ready: Callable[[dict[str, Any]], None],
 ) -> None:
     """Serves until cancelled or, where nobody else handles it, until SIGTERM. Port 0 picks a free one."""
-    books = Books(db)
-    listener = socket.create_server((host, port), backlog=512)
+    listener = _listen(host, port)
+    try:
+        books = Books(db)
+    except BaseException:
+        listener.close()
+        raise
     try:
         await _serve(books, listener, user, password, on_ready)
     finally:
         listener.close()
         books.close()
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    # With the protocol left at 0 asyncio does not set TCP_NODELAY, and every answer waits 40 ms for an acknowledgement.
+    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((host, port))
+        listener.listen(512)
+    except OSError:
+        listener.close()
+        raise
+    return listener
 
 
 async def _serve(
@@ -134,7 +152,8 @@ async def _serve(
     )
     server = _Server(config)
     address = listener.getsockname()
-    url = f"http://{address[0]}:{address[1]}"
+    name = f"[{address[0]}]" if ":" in address[0] else address[0]
+    url = f"http://{name}:{address[1]}"
     server.on_started = lambda: on_ready({"url": url, "host": address[0], "port": address[1], "user": user})
     running = asyncio.create_task(server.serve(sockets=[listener]))
     try:

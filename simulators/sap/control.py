@@ -72,7 +72,8 @@ class Control:
 
     async def books(self, request: Request) -> dict[str, Any]:
         self._system.settle()
-        return books_report(self._books, request.query_params.get("order"))
+        report = books_report(self._books, request.query_params.get("order"))
+        return report | {"locks": self._system.locks.held()}
 
     async def orders(self, request: Request) -> dict[str, Any]:
         document = _validated(SeedDocument, await _body(request), _SEED_EXAMPLE)

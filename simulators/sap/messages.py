@@ -1,6 +1,6 @@
 """What the simulated SAP refuses with: message codes, their texts, and the exception that carries one to the client.
 
-Codes of the classes M3, M7, M8, ME, BS and /IWBEP/ follow the original; docs/simulators.md lists this simulator's own.
+docs/simulators.md says which codes are the original's and which are this simulator's own choice.
 """
 
 from dataclasses import dataclass

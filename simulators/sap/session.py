@@ -94,6 +94,9 @@ class OrderLocks:
         self._held: set[str] = set()
         self._released = asyncio.Event()
 
+    def held(self) -> list[str]:
+        return sorted(self._held)
+
     def blocking(self, orders: Iterable[str]) -> str | None:
         return next((order for order in orders if order in self._held), None)
 

@@ -21,7 +21,7 @@ from simulators.sap.messages import BUSINESS_CONTAINER, DOCUMENT_CONTAINER, REPE
 from simulators.sap.odata import Answer, error_answer
 from simulators.sap.reading import REFERENCE_FIELDS, Reader, parse_address
 from simulators.sap.session import OrderLocks, Sessions
-from simulators.sap.writing import PROPOSALS, Job, find_job, is_reading, method_not_allowed
+from simulators.sap.writing import Job, find_job, is_reading, method_not_allowed
 
 log = structlog.get_logger("simulators.sap")
 _HANG_SECONDS = 30.0
@@ -61,6 +61,9 @@ class SapSystem:
             return await self._answer(request, method, plan)
         except Refusal as refusal:
             return error_answer(refusal, service)
+        except Exception:
+            log.exception("the simulated SAP failed at a call", method=method, path=path)
+            return error_answer(Refusal("SY/530", "An exception was raised", status=500), service)
 
     async def _fail_early(self, request: Request, fault: Fault) -> Answer | None:
         match fault.request.mode:
@@ -139,8 +142,6 @@ class SapSystem:
         task.add_done_callback(self._postings.discard)
         # The client may go; what SAP has accepted it finishes.
         answer = await asyncio.shield(task)
-        if address.segments[0].name in PROPOSALS:
-            return answer
         return await self._deliver(request, plan, answer)
 
     async def _post(self, job: Job, plan: Plan, request_id: str) -> Answer:

@@ -6,13 +6,16 @@ import importlib.util
 import itertools
 import os
 import shutil
-import sys
+import subprocess
+import tempfile
+import warnings
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import psycopg
 import pytest
 import pytest_asyncio
+from psycopg import sql
 
 from ledger.connect import open_ledger
 from ledger.store import SqlLedger
@@ -22,21 +25,51 @@ _numbers = itertools.count(1)
 
 @pytest.fixture(scope="session")
 def postgres_uri(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A PostgreSQL: the one named by PLANTWRIGHT_TEST_POSTGRES, else one of our own from the package pgserver."""
-    given = os.environ.get("PLANTWRIGHT_TEST_POSTGRES")
-    if given:
+    """A PostgreSQL: the one in PLANTWRIGHT_TEST_POSTGRES, else the package pgserver's, else the system's programs."""
+    if given := os.environ.get("PLANTWRIGHT_TEST_POSTGRES"):
         yield given
-        return
-    if importlib.util.find_spec("pgserver") is None:
-        pytest.skip("PostgreSQL needs the package pgserver, or PLANTWRIGHT_TEST_POSTGRES=postgresql://…")
-    import pgserver
+    elif importlib.util.find_spec("pgserver") is not None:
+        yield from _packaged_server(tmp_path_factory.mktemp("postgres"))
+    elif programs := _system_programs():
+        yield from _system_server(programs)
+    else:
+        pytest.skip("PostgreSQL needs the package pgserver, pg_ctl, or PLANTWRIGHT_TEST_POSTGRES=postgresql://…")
 
-    directory = tmp_path_factory.mktemp("postgres")
-    server = pgserver.get_server(directory, cleanup_mode="stop")
+
+def _packaged_server(directory: Path) -> Iterator[str]:
+    with warnings.catch_warnings():
+        # It looks for a runtime directory on import, and says so where the system has none.
+        warnings.simplefilter("ignore")
+        from pgserver.postgres_server import get_server
+
+    server = get_server(directory, cleanup_mode="stop")
+    yield server.get_uri()
+    server.cleanup()
+
+
+def _system_programs() -> Path | None:
+    found = shutil.which("pg_ctl")
+    installed = sorted(Path("/usr/lib/postgresql").glob("*/bin/pg_ctl"), reverse=True)
+    return Path(found).parent if found else next((program.parent for program in installed), None)
+
+
+def _system_server(programs: Path) -> Iterator[str]:
+    """PostgreSQL refuses to run as root; its own user then runs it. Sockets want a short path."""
+    directory = Path(tempfile.mkdtemp(prefix="pg"))
+    user = "postgres" if os.geteuid() == 0 else None
+    if user is not None:
+        shutil.chown(directory, user)
+
+    def run(program: str, *arguments: str) -> None:
+        command = [str(programs / program), "-D", str(directory / "db"), *arguments]
+        subprocess.run(command, check=True, user=user, cwd=directory, stdout=subprocess.DEVNULL)
+
+    run("initdb", "--auth=trust", "--encoding=utf8", "-U", "postgres")
+    run("pg_ctl", "-w", "-l", str(directory / "log"), "-o", f"-c listen_addresses='' -k {directory}", "start")
     try:
-        yield server.get_uri()
+        yield f"postgresql://postgres@/postgres?host={directory}"
     finally:
-        server.cleanup()
+        run("pg_ctl", "-w", "-m", "fast", "stop")
         shutil.rmtree(directory, ignore_errors=True)
 
 
@@ -48,7 +81,7 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     uri: str = request.getfixturevalue("postgres_uri")
     name = f"ledger_{os.getpid()}_{next(_numbers)}"
     with psycopg.connect(uri, autocommit=True) as connection:
-        connection.execute(f'CREATE DATABASE "{name}"')
+        connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
     head, _, query = uri.partition("?")
     return f"{head.rpartition('/')[0]}/{name}{'?' + query if query else ''}"
 
@@ -58,9 +91,3 @@ async def ledger(database_url: str) -> AsyncIterator[SqlLedger]:
     opened = await open_ledger(database_url)
     yield opened
     await opened.close()
-
-
-@pytest.fixture
-def python() -> str:
-    """The interpreter for tests that need processes of their own."""
-    return sys.executable

@@ -33,9 +33,9 @@ def log(tmp_path: Path) -> Iterator[EdgeLog]:
     made.close()
 
 
-def reopened(log: EdgeLog, **more: object) -> EdgeLog:
+def reopened(log: EdgeLog) -> EdgeLog:
     log.close()
-    return EdgeLog(log.path, plant="plant1", line="line1", **more)  # type: ignore[arg-type]
+    return EdgeLog(log.path, plant="plant1", line="line1")
 
 
 def test_events_are_numbered_from_one_without_a_hole_and_repeats_take_no_number(log: EdgeLog) -> None:
@@ -129,7 +129,7 @@ def test_forwarded_may_go_back_but_not_beyond_the_end(log: EdgeLog) -> None:
 
 def test_purge_removes_only_old_and_forwarded_events(tmp_path: Path) -> None:
     now = [T0]
-    log = EdgeLog(tmp_path / "line.db", plant="p", line="l", now=lambda: now[0])
+    log = EdgeLog(tmp_path / "line.db", plant="plant1", line="line1", now=lambda: now[0])
     log.append(counts(1, 10), watermark=T0)
     now[0] = T0 + timedelta(days=20)
     log.append(counts(11, 20), watermark=T0 + timedelta(days=1))

@@ -118,7 +118,9 @@ async def test_a_wrong_filter_is_a_400_with_an_odata_error(sap, text):
 
 async def test_top_level_sets_count_select_top_and_skip(sap):
     path = f"{sap.orders}/A_ProductionOrderOperation_2"
-    found = await sap.read(path, _filter="ManufacturingOrder eq '1000040'", _inlinecount="allpages", _top="1", _skip="1")
+    found = await sap.read(
+        path, _filter="ManufacturingOrder eq '1000040'", _inlinecount="allpages", _top="1", _skip="1"
+    )
     assert found["__count"] == "3"
     assert [row["ManufacturingOrderOperation"] for row in found["results"]] == ["0020"]
     assert "__next" not in found
@@ -158,9 +160,7 @@ async def test_numbers_are_refused_where_decimals_have_to_be_strings(sap):
 async def test_confirmations_cannot_be_changed_or_deleted(sap):
     made = await sap.confirmed("1000040", "0010", "1")
     for method in ("PATCH", "DELETE", "PUT", "MERGE"):
-        answer = await sap.http.request(
-            method, made["__metadata"]["uri"], json={}, headers={"x-csrf-token": sap.token}
-        )
+        answer = await sap.http.request(method, made["__metadata"]["uri"], json={}, headers={"x-csrf-token": sap.token})
         assert answer.status_code == 405
         assert answer.json()["error"]["message"]["lang"] == "en"
     tunnelled = await sap.post(made["__metadata"]["uri"], {}, headers={"x-http-method": "MERGE"})

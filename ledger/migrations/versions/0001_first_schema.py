@@ -226,7 +226,7 @@ def upgrade() -> None:
     op.create_index(
         "ix_report_range_overlap",
         "report_range",
-        ["plant", "line", "order_id", "operation", "source", "last_seq"],
+        ["plant", "line", "order_id", "names_events", "operation", "source"],
         unique=False,
     )
 

@@ -1,0 +1,67 @@
+"""What goes where: results and `ready` lines to stdout, everything else to stderr (design section 11)."""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+from collections.abc import Mapping
+from typing import Any
+
+import structlog
+from rich.console import Console, RenderableType
+from rich.table import Table
+
+
+def say_ready(addresses: Mapping[str, Any]) -> None:
+    """The one line a process prints once it serves."""
+    sys.stdout.write(f"ready {json.dumps(dict(addresses), default=str)}\n")
+    sys.stdout.flush()
+
+
+def say_result(result: Mapping[str, Any], shown: RenderableType | str, *, as_json: bool) -> None:
+    """The closing object as one line of JSON, or what a person reads."""
+    if as_json:
+        sys.stdout.write(json.dumps(dict(result), default=str) + "\n")
+    else:
+        Console(file=sys.stdout, highlight=False).print(shown)
+    sys.stdout.flush()
+
+
+def say_progress(line: str) -> None:
+    """A line about what is going on."""
+    sys.stderr.write(f"{line}\n")
+    sys.stderr.flush()
+
+
+def say_failure(message: str, hint: str) -> None:
+    """One line and a hint; a message of several lines keeps them."""
+    sys.stderr.write(f"error: {message}\n" + (f"hint: {hint}\n" if hint else ""))
+    sys.stderr.flush()
+
+
+def table(title: str, *columns: str, numbers: tuple[str, ...] = ()) -> Table:
+    """A table in the one look all commands share."""
+    made = Table(title=title, title_justify="left", title_style="bold", box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    for column in columns:
+        made.add_column(column, justify="right" if column in numbers else "left", overflow="fold")
+    return made
+
+
+def set_up_logging(level: int) -> None:
+    """Logs of ours and of libraries on stderr, from `level` on."""
+    logging.basicConfig(stream=sys.stderr, level=max(level, logging.INFO), format="%(levelname)s %(name)s %(message)s")
+    logging.getLogger("httpx").setLevel(logging.WARNING)
+    logging.getLogger("asyncua").setLevel(logging.ERROR if level > logging.DEBUG else logging.INFO)
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.format_exc_info,
+            structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty()),
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(level),
+        logger_factory=structlog.PrintLoggerFactory(file=sys.stderr),
+        cache_logger_on_first_use=False,
+    )

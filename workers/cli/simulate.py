@@ -1,0 +1,70 @@
+"""`simulate line|sap`: counterparts with their own books, as processes. The only place that imports simulators."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from signals.errors import BadInput
+from workers.cli.options import Host
+from workers.cli.output import say_ready
+from workers.cli.running import run_process
+
+app = typer.Typer(help="Simulated machines and ERPs, for trying things out.", no_args_is_help=True)
+
+Port = Annotated[int, typer.Option("--port", min=0, max=65535, help="0 picks a free one.")]
+
+
+@app.command("line")
+def line(
+    scenario: Annotated[Path, typer.Option("--scenario", help="TOML file, see docs/simulators.md.", metavar="FILE")],
+    port: Port = 0,
+    host: Host = "127.0.0.1",
+    speed: Annotated[float, typer.Option("--speed", help="Plant seconds per wall second.")] = 1.0,
+    seed: Annotated[int | None, typer.Option("--seed", help="The same seed makes the same pieces.")] = None,
+    clock: Annotated[
+        str | None, typer.Option("--clock", help="WALL_ISO,PLANT_ISO,FACTOR instead of --speed.", metavar="CLOCK")
+    ] = None,
+) -> None:
+    """A production line with an OPC UA server and a control side."""
+    from simulators.line.server import serve
+
+    try:
+        run_process(serve(scenario, port, host, speed=speed, seed=seed, clock=clock, on_ready=say_ready))
+    except ValueError as error:
+        raise BadInput(str(error), subject=str(scenario), hint="docs/simulators.md describes scenarios") from error
+    except OSError as error:
+        raise _cannot_listen(host, port, error) from error
+
+
+@app.command("sap")
+def sap(
+    db: Annotated[Path, typer.Option("--db", help="SQLite file with its books.", metavar="FILE")],
+    port: Port = 0,
+    host: Host = "127.0.0.1",
+) -> None:
+    """An SAP S/4HANA with OData services and a control side. SAP_USER and SAP_PASSWORD say who may log on."""
+    from simulators.sap.app import serve
+
+    missing = [name for name in ("SAP_USER", "SAP_PASSWORD") if not os.environ.get(name)]
+    if missing:
+        raise BadInput(
+            f"{' and '.join(missing)} not set: the simulated SAP has no password of its own",
+            hint="set both in the environment, as for the worker that logs on to it",
+        )
+    if not db.absolute().parent.is_dir():
+        raise BadInput(f"the folder of {db} does not exist", subject=str(db), hint="make it, or name another --db")
+    user, password = os.environ["SAP_USER"], os.environ["SAP_PASSWORD"]
+    try:
+        run_process(serve(port, db, host, user=user, password=password, on_ready=say_ready))
+    except OSError as error:
+        raise _cannot_listen(host, port, error) from error
+
+
+def _cannot_listen(host: str, port: int, error: OSError) -> BadInput:
+    return BadInput(
+        f"cannot listen on {host}:{port}: {error.strerror or error}", hint="--port 0 picks a free port of this machine"
+    )

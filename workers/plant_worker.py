@@ -1,0 +1,167 @@
+"""The plant worker: workflows and ledger work on the plant's queue, postings on its ERP queue (design section 3).
+
+One factory for production, demo, tests and replay, so that all run the same options.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import structlog
+from temporalio.client import (
+    Client,
+    Schedule,
+    ScheduleActionStartWorkflow,
+    ScheduleAlreadyRunningError,
+    ScheduleIntervalSpec,
+    ScheduleOverlapPolicy,
+    SchedulePolicy,
+    ScheduleSpec,
+    ScheduleUpdate,
+    ScheduleUpdateInput,
+)
+from temporalio.worker import Worker
+from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
+
+from activities.ledger import LedgerActivities
+from activities.orders import OrderActivities, PlantRef
+from activities.posting import ErpActivities
+from domain.plant import PlantConfig
+from erp.port import ErpPort
+from ledger.port import LedgerPort
+from signals.ids import erp_task_queue, intake_workflow_id, plant_task_queue
+from workflows.common import TASK_TIMEOUT
+from workflows.line import Line
+from workflows.order_intake import OrderIntake
+from workflows.production_order import ProductionOrder
+
+log = structlog.get_logger(__name__)
+
+OUR_ROOMS = ("signals", "domain", "erp", "ledger", "activities")
+"""Pure or replay-safe modules that the sandbox need not load again for every run."""
+
+WORKFLOWS: list[type] = [Line, ProductionOrder, OrderIntake]
+
+
+@dataclass(frozen=True)
+class WorkerOptions:
+    """What may differ between production and tests."""
+
+    graceful_seconds: float = 20.0
+    sticky_seconds: float = 1.0
+    max_cached_workflows: int = 500
+    max_concurrent_postings: int = 20
+    identity: str | None = None
+
+
+def utc_now() -> datetime:
+    """The wall clock of processes; workflows never see it."""
+    return datetime.now(UTC)
+
+
+def sandbox() -> SandboxedWorkflowRunner:
+    """The workflow sandbox with our own pure rooms passed through."""
+    return SandboxedWorkflowRunner(restrictions=SandboxRestrictions.default.with_passthrough_modules(*OUR_ROOMS))
+
+
+def build_workers(
+    client: Client, plant: PlantConfig, ledger: LedgerPort, erp: ErpPort, options: WorkerOptions | None = None
+) -> tuple[Worker, Worker]:
+    """The plant queue's worker and the ERP queue's worker, ready to run."""
+    chosen = options or WorkerOptions()
+    name = plant.plant.id
+    memory = LedgerActivities(ledger, plant)
+    orders = OrderActivities(erp, ledger, plant, now=utc_now)
+    postings = ErpActivities.for_plant(erp, ledger, plant, now=utc_now)
+    common: dict[str, Any] = {
+        "graceful_shutdown_timeout": timedelta(seconds=chosen.graceful_seconds),
+        "identity": chosen.identity,
+    }
+    flow = Worker(
+        client,
+        task_queue=plant_task_queue(name),
+        workflows=WORKFLOWS,
+        activities=[
+            memory.load_line,
+            memory.record_line,
+            memory.decide_parked,
+            memory.load_order,
+            memory.set_phase,
+            memory.note_cases,
+            memory.decide_case,
+            memory.close_case,
+        ],
+        workflow_runner=sandbox(),
+        max_cached_workflows=chosen.max_cached_workflows,
+        sticky_queue_schedule_to_start_timeout=timedelta(seconds=chosen.sticky_seconds),
+        **common,
+    )
+    booking = Worker(
+        client,
+        task_queue=erp_task_queue(name),
+        activities=[
+            postings.settle_posting,
+            postings.verify_posting,
+            orders.take_order,
+            orders.take_released_orders,
+            orders.compare_totals,
+        ],
+        max_concurrent_activities=chosen.max_concurrent_postings,
+        **common,
+    )
+    return flow, booking
+
+
+async def schedule_intake(client: Client, plant: PlantConfig) -> None:
+    """Create or adjust the schedule that looks for released orders."""
+    name = plant.plant.id
+    interval = timedelta(seconds=plant.posting.intake_seconds)
+    wanted = Schedule(
+        action=ScheduleActionStartWorkflow(
+            OrderIntake.run,
+            PlantRef(plant=name),
+            id=intake_workflow_id(name),
+            task_queue=plant_task_queue(name),
+            task_timeout=TASK_TIMEOUT,
+            execution_timeout=timedelta(minutes=10),
+        ),
+        spec=ScheduleSpec(intervals=[ScheduleIntervalSpec(every=interval)]),
+        policy=SchedulePolicy(overlap=ScheduleOverlapPolicy.SKIP, catchup_window=timedelta(minutes=1)),
+    )
+    try:
+        await client.create_schedule(intake_workflow_id(name), wanted, trigger_immediately=True)
+    except ScheduleAlreadyRunningError:
+
+        async def adjust(_: ScheduleUpdateInput) -> ScheduleUpdate:
+            return ScheduleUpdate(schedule=wanted)
+
+        await client.get_schedule_handle(intake_workflow_id(name)).update(adjust)
+
+
+async def run_plant_worker(
+    client: Client,
+    plant: PlantConfig,
+    ledger: LedgerPort,
+    erp: ErpPort,
+    *,
+    options: WorkerOptions | None = None,
+    intake: bool = True,
+    on_ready: Callable[[Mapping[str, Any]], None] = lambda _: None,
+) -> None:
+    """Work until cancelled; then stop polling, let running attempts end within the grace time, and leave."""
+    flow, booking = build_workers(client, plant, ledger, erp, options)
+    async with AsyncExitStack() as stack:
+        await stack.enter_async_context(flow)
+        await stack.enter_async_context(booking)
+        if intake:
+            await schedule_intake(client, plant)
+        log.info("worker ready", plant=plant.plant.id)
+        on_ready(
+            {"plant": plant.plant.id, "queues": [plant_task_queue(plant.plant.id), erp_task_queue(plant.plant.id)]}
+        )
+        await asyncio.Event().wait()
