@@ -166,7 +166,9 @@ class LedgerPort(Protocol):
 
     # --- postings ----------------------------------------------------------------------------------------
     async def claim(self, record: PostingRecord, credit: Credit | None = None) -> ClaimResult:
-        """Claim `record.report_ids` for a posting (unique on report, transaction type, revision), all or none.
+        """Claim `record.report_ids` for a posting (unique on report and transaction type), all or none.
+
+        A later revision takes reports over from an earlier one that is only `claimed`.
 
         `credit` is what this posting takes off an adopted hand entry, in the same transaction.
         """

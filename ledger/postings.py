@@ -12,18 +12,21 @@ import structlog
 from pydantic import TypeAdapter
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
-from sqlmodel import col, select, update
+from sqlmodel import col, delete, select, update
 
 from ledger.database import Books, portions, upsert
 from ledger.documents import mark_reversed, put_document, stored_document, use_credit
 from ledger.port import ClaimResult, Credit, PostingRecord
-from ledger.tables import PostingReportRow, PostingRow
+from ledger.tables import CreditUseRow, PostingReportRow, PostingRow
 from signals.documents import ErpDocument, OperationTotals, PostingState
 from signals.errors import BadInput
 from signals.transactions import Reverse, Transaction, TransactionType
 
 DONE = frozenset({PostingState.POSTED, PostingState.ADOPTED})
 """The ERP has booked it: nothing changes that back."""
+
+SUPERSEDED = "superseded"
+"""`error_code` of a cancelled posting whose reports belong to a later revision now."""
 
 _transactions: TypeAdapter[Transaction] = TypeAdapter(Transaction)
 _totals: TypeAdapter[tuple[OperationTotals, ...]] = TypeAdapter(tuple[OperationTotals, ...])
@@ -44,7 +47,7 @@ class PostingBooks(Books):
             async with self._db.write() as session:
                 return ClaimResult(posting=await _claim(session, record, credit, self._db.now()))
         except _ReportsTaken:
-            # Claims are never given up, so what stood in the way stands there still.
+            # What stood in the way is not superseded by this one, so it stands there still.
             async with self._db.read() as session:
                 return await _holders(session, record)
 
@@ -159,13 +162,13 @@ async def _claim(session: AsyncSession, record: PostingRecord, credit: Credit | 
     # Sorted, so that two claims of the same reports meet at the first one and cannot block each other.
     reports = sorted(set(record.report_ids))
     if reports:
+        await _supersede(session, record, reports)
         claims = upsert(session, PostingReportRow).on_conflict_do_nothing()
         rows = [
             {
                 "plant": record.plant,
                 "report_id": report,
                 "transaction_type": record.type,
-                "revision": record.revision,
                 "key": record.key,
             }
             for report in reports
@@ -176,6 +179,38 @@ async def _claim(session: AsyncSession, record: PostingRecord, credit: Credit | 
     if credit is not None:
         await use_credit(session, record.plant, record.order, record.key, credit)
     return record
+
+
+async def _supersede(session: AsyncSession, record: PostingRecord, reports: list[str]) -> None:
+    """A decision changed what a posting must say: an earlier revision that is not on its way gives its reports up.
+
+    Only `claimed` ones: the ERP certainly has not booked them, and the fence refuses them from now on.
+    """
+    claims = PostingReportRow
+    for lot in portions(reports):
+        held = select(claims.key).where(
+            col(claims.plant) == record.plant,
+            col(claims.report_id).in_(lot),
+            col(claims.transaction_type) == record.type,
+        )
+        retired = (
+            update(PostingRow)
+            .where(
+                col(PostingRow.key).in_(held),
+                col(PostingRow.state) == PostingState.CLAIMED,
+                col(PostingRow.revision) < record.revision,
+            )
+            .values(
+                state=PostingState.CANCELLED,
+                error_code=SUPERSEDED,
+                message=f"its reports are posted as revision {record.revision}",
+                next_try_at=None,
+            )
+            .returning(col(PostingRow.key))
+        )
+        keys = list(await session.scalars(retired))
+        for table in (PostingReportRow, CreditUseRow):
+            await session.execute(delete(table).where(col(table.key).in_(keys)))
 
 
 def _columns(record: PostingRecord, now: datetime) -> dict[str, object]:
@@ -213,7 +248,6 @@ async def _holders(session: AsyncSession, record: PostingRecord) -> ClaimResult:
             col(row.plant) == record.plant,
             col(row.report_id).in_(lot),
             col(row.transaction_type) == record.type,
-            col(row.revision) == record.revision,
         )
         held |= {report: key for report, key in (await session.execute(wanted)).all()}
     postings = [await session.get_one(PostingRow, key) for key in dict.fromkeys(held.values())]

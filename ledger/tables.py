@@ -193,12 +193,11 @@ class PostingRow(LedgerTable, table=True):
 
 
 class PostingReportRow(LedgerTable, table=True):
-    """The claim: a report belongs to one posting per transaction type and revision."""
+    """The claim: a report belongs to one posting per transaction type, whatever the revision."""
 
     plant: str = Field(primary_key=True)
     report_id: str = Field(primary_key=True)
     transaction_type: str = Field(primary_key=True)
-    revision: int = Field(primary_key=True)
     key: uuid.UUID = Field(foreign_key="posting.key", index=True)
 
 

@@ -159,8 +159,6 @@ class StationLink:
 
     def finds(self, track: Track, reading: Reading, rule: str) -> None:
         """A tag has a value that is dropped because it is known."""
-        if track.lost is not None and not track.covered and track.lost.at < reading.at:
-            return
         self._forget(track, reading)
         if self.lost and reading.tag.name not in self.told:
             self.returns[reading.tag.name] = (track, reading, rule)

@@ -73,14 +73,22 @@ class SapErp:
                 return await self._completion.complete(intent, guard)
 
     async def read_back(self, document: ErpDocument) -> ErpDocument:
-        """The confirmation with its posted goods movements; other documents have nothing more to show."""
-        return await self._confirmations.read_back(document) if document.kind == "confirmation" else document
+        """The confirmation with its posted goods movements; other documents have nothing more to show.
+
+        A milestone's movements include those of the predecessors that SAP confirmed along with it.
+        """
+        if document.kind != "confirmation":
+            return document
+        booked = await self._confirmations.read_back(document)
+        predecessors = await self._orders.milestone_predecessors(booked.order, booked.operation)
+        return await self._confirmations.with_automatic(booked, predecessors) if predecessors else booked
 
     async def expected_movements(self, intent: PostingIntent) -> list[GoodsMovement]:
         """What a confirmation should move. For a milestone ask before posting, while its predecessors are open."""
         if not isinstance(intent.transaction, ConfirmProduction):
             return []
-        return expected_movements(await self._orders.read(intent.transaction.order), intent.transaction)
+        known = await self._orders.read(intent.transaction.order)
+        return expected_movements(known, intent.transaction)
 
     async def aclose(self) -> None:
         await self._client.aclose()

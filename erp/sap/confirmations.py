@@ -6,6 +6,7 @@ proposal is fetched, adjusted and sent whole, because items that are sent replac
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -41,6 +42,7 @@ from signals.transactions import ConfirmProduction, PostingIntent, Reverse
 
 TEXT_LENGTH = 40
 EXTERNAL_USER_LENGTH = 12
+SAME_MOMENT = timedelta(seconds=2)
 
 
 class Confirmations:
@@ -102,6 +104,17 @@ class Confirmations:
         except UnreadableAnswer as error:
             raise ErpUnavailable(f"goods movements of {document.document}: {error}", code="unreadable") from error
         return parsed.model_copy(update={"goods_movements": movements, "warnings": document.warnings})
+
+    async def with_automatic(self, milestone: ErpDocument, predecessors: frozenset[str]) -> ErpDocument:
+        """A milestone with the movements of the confirmations that SAP made for its predecessors at the same moment.
+
+        SAP gives those no key and no text; user, time and operation tell them.
+        """
+        movements = milestone.goods_movements
+        for other in await self.of_operation(milestone.order, ""):
+            if other.operation in predecessors and _was_made_along(other, milestone):
+                movements += (await self.read_back(other)).goods_movements
+        return milestone.model_copy(update={"goods_movements": movements})
 
     def _parsed(self, entity: Entity, what: str) -> ErpDocument:
         try:
@@ -178,6 +191,14 @@ class Confirmations:
                 day, of_day = local_date_and_time(at, self._zone)
                 fields |= {f"ConfirmedExecution{name}Date": day, f"ConfirmedExecution{name}Time": of_day}
         return fields
+
+
+def _was_made_along(other: ErpDocument, milestone: ErpDocument) -> bool:
+    if other.reversal or other.reversed or other.key is not None or other.text:
+        return False
+    if other.entered_by != milestone.entered_by or other.entered_at is None or milestone.entered_at is None:
+        return False
+    return abs(other.entered_at - milestone.entered_at) <= SAME_MOMENT
 
 
 def _text(intent: PostingIntent, *parts: str) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from decimal import ROUND_HALF_UP, Decimal
 
 from erp.sap.odata import SMALLEST_QUANTITY
-from erp.sap.orders import SapOrder
+from erp.sap.orders import SapOrder, predecessors_to_milestone
 from signals.documents import GoodsMovement
 from signals.orders import Component, ConfirmationMode, Operation, OutputKind, ProductionOrder
 from signals.transactions import ComponentUse, ConfirmProduction
@@ -27,23 +27,11 @@ def expected_movements(known: SapOrder, transaction: ConfirmProduction) -> list[
     pieces = transaction.yield_quantity + transaction.scrap_quantity
     movements = _issues(known, operation, pieces, transaction.components)
     if operation.confirmation is ConfirmationMode.MILESTONE:
-        for earlier in unconfirmed_predecessors(known.order, operation):
-            movements += _issues(known, earlier, pieces, ())
+        along = predecessors_to_milestone(known.order, operation)
+        for earlier in known.order.operations:
+            if earlier.operation in along and earlier.confirmed_yield == 0:
+                movements += _issues(known, earlier, pieces, ())
     return movements + _receipt(known.order, operation, transaction)
-
-
-def unconfirmed_predecessors(order: ProductionOrder, milestone: Operation) -> list[Operation]:
-    """What a milestone confirms along: back to the milestone before it, except what was confirmed already."""
-    found: list[Operation] = []
-    waiting = list(milestone.predecessors)
-    while waiting:
-        operation = order.find_operation(waiting.pop())
-        if operation is None or operation.confirmation is ConfirmationMode.MILESTONE or operation in found:
-            continue
-        waiting += operation.predecessors
-        if operation.confirmation is ConfirmationMode.REQUIRED and operation.confirmed_yield == 0:
-            found.append(operation)
-    return found
 
 
 def _issues(

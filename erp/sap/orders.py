@@ -5,6 +5,7 @@ Process orders are refused: they are confirmed through another service. Field me
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -46,6 +47,7 @@ COMPONENT_NAVIGATIONS = (
     "to_ProductionOrderComponent",
 )
 PROCESS_ORDER = "40"
+REMEMBERED_ORDERS = 200
 STANDARD_SEQUENCE = "0"
 BY_PRODUCT_MOVEMENTS = ("531", "532")
 _STATUS_FLAGS = (
@@ -77,6 +79,7 @@ class Orders:
         self._plant_id = plant_id
         self._zone = ZoneInfo(settings.zone)
         self._components_from = COMPONENT_NAVIGATIONS[0]
+        self._milestones: OrderedDict[str, dict[str, frozenset[str]]] = OrderedDict()
 
     async def released(self, changed_after: str) -> list[OrderHead]:
         """Heads of released orders. The mark has whole seconds, so its own second is read again."""
@@ -109,13 +112,32 @@ class Orders:
             for name in ("to_ProductionOrderOperation", self._components_from, "to_ProductionOrderItem")
         }
         try:
-            return self._order(entity, rows)
+            known = self._order(entity, rows)
+            self._remember_milestones(known.order)
+            return known
         except UnreadableAnswer as error:
             raise ErpUnavailable(f"order {order}: {error}", code="unreadable") from error
         except ValueError as error:
             raise ErpRejected(
                 f"order {order} lacks what Plantwright needs of it: {error}", code="order_incomplete"
             ) from error
+
+    async def milestone_predecessors(self, order: str, operation: str) -> frozenset[str]:
+        """Operations that a confirmation of this one may confirm along; none where it is no milestone."""
+        if order not in self._milestones:
+            await self.read(order)
+        return self._milestones[order].get(operation, frozenset())
+
+    def _remember_milestones(self, order: ProductionOrder) -> None:
+        """The routing does not change while an order runs; the oldest are forgotten."""
+        self._milestones[order.order] = {
+            o.operation: predecessors_to_milestone(order, o)
+            for o in order.operations
+            if o.confirmation is ConfirmationMode.MILESTONE
+        }
+        self._milestones.move_to_end(order.order)
+        if len(self._milestones) > REMEMBERED_ORDERS:
+            self._milestones.popitem(last=False)
 
     async def totals(self, order: str) -> list[OperationTotals]:
         """Running totals of each operation; scrap and rework where this release of the service shows them."""
@@ -226,6 +248,20 @@ class Orders:
             unit=text_of(row, "OperationUnit"),
             confirmed_yield=amount_of(row.get("OpTotalConfirmedYieldQty")),
         )
+
+
+def predecessors_to_milestone(order: ProductionOrder, milestone: Operation) -> frozenset[str]:
+    """What a milestone may confirm along: back to the milestone before it, except what is never confirmed so."""
+    found: set[str] = set()
+    waiting = list(milestone.predecessors)
+    while waiting:
+        operation = order.find_operation(waiting.pop())
+        if operation is None or operation.confirmation is ConfirmationMode.MILESTONE or operation.operation in found:
+            continue
+        waiting += operation.predecessors
+        if operation.confirmation is ConfirmationMode.REQUIRED:
+            found.add(operation.operation)
+    return frozenset(found)
 
 
 def status_of(entity: Entity) -> ErpOrderStatus:

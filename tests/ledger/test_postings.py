@@ -58,10 +58,28 @@ async def test_claim_of_taken_reports_writes_nothing_and_names_the_holders(ledge
     assert (await ledger.load_order(PLANT, ORDER)).claimed_report_ids == ("r1", "r2", "r3", "r4", "r5")
 
 
-async def test_another_revision_or_type_may_claim_the_same_report(ledger: SqlLedger) -> None:
-    await ledger.claim(posting("r1"))
+async def test_a_later_revision_takes_reports_over_from_a_posting_that_is_not_on_its_way(ledger: SqlLedger) -> None:
+    await ledger.claim(posting("r1", "r2"))
     assert (await ledger.claim(posting("r1", revision=1))).posting is not None
+    earlier = await ledger.posting(posting("r1", "r2").key)
+    assert earlier is not None
+    assert (earlier.state, earlier.error_code) == (PostingState.CANCELLED, "superseded")
     assert (await ledger.claim(posting("r1", revision=1, yielded="11"))).posting == posting("r1", revision=1)
+    assert (await ledger.claim(posting("r2"))).posting is not None
+
+
+async def test_an_earlier_revision_never_takes_a_report_from_a_later_one(ledger: SqlLedger) -> None:
+    await ledger.claim(posting("r1", revision=1))
+    answer = await ledger.claim(posting("r1", "r2"))
+    assert [o.key for o in answer.others] == [posting("r1", revision=1).key]
+    assert answer.rest == ("r2",)
+
+
+async def test_a_posting_on_its_way_keeps_its_reports_from_a_later_revision(ledger: SqlLedger) -> None:
+    await ledger.claim(posting("r1"))
+    assert await send(ledger, posting("r1"))
+    answer = await ledger.claim(posting("r1", revision=1))
+    assert [o.key for o in answer.others] == [posting("r1").key]
 
 
 async def test_postings_without_reports_are_claimed_too(ledger: SqlLedger) -> None:

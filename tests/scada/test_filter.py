@@ -174,7 +174,6 @@ def test_an_alarm_is_raised_and_cleared_and_normal_says_nothing() -> None:
     assert edge.read("Alarm", 0, "Normal||||") == ()
     (raised,) = edge.read("Alarm", 1, "Fault|149|||TAILSTOCK BARRIER")
     (other,) = edge.read("Alarm", 2, "Warning|12|300||LOW OIL")
-    assert edge.read("Alarm", 3, "Unavailable||||") == ()
     cleared = edge.read("Alarm", 4, "Normal||||")
     assert isinstance(raised, AlarmEvent)
     assert isinstance(other, AlarmEvent)
@@ -182,6 +181,30 @@ def test_an_alarm_is_raised_and_cleared_and_normal_says_nothing() -> None:
     assert other.severity == 300
     assert [(e.code, e.active) for e in cleared if isinstance(e, AlarmEvent)] == [("149", False), ("12", False)]
     assert len({e.event_id for e in cleared}) == 2
+
+
+def test_an_alarm_tag_lost_alone_is_told_and_clears_nothing() -> None:
+    edge = Edge()
+    edge.read("State", 0, "ACTIVE")
+    edge.read("Alarm", 1, "Fault|149|||TAILSTOCK BARRIER")
+    assert edge.read("Alarm", 3, "Unavailable||||") == ()
+    (lost,) = edge.flush(4)
+    assert isinstance(lost, AlarmEvent)
+    assert (lost.code, lost.quality) == ("Alarm", Quality.BAD)
+    assert [e.code for e in edge.read("Alarm", 5, "Normal||||") if isinstance(e, AlarmEvent)] == ["149"]
+
+
+def test_a_tag_that_comes_back_before_its_station_is_told() -> None:
+    edge = Edge()
+    edge.read("State", 0, "ACTIVE")
+    edge.read("Force", 0, 10.0)
+    edge.read("Alarm", 0, "Normal||||")
+    for tag in ("State", "Force", "Alarm"):
+        edge.read(tag, 5, "Unavailable")
+    assert edge.read("Force", 7, 10.1) + edge.read("Alarm", 7, "Normal||||") == ()
+    told = edge.flush(8)
+    assert [(e.tag, e.at) for e in told] == [(t, START + timedelta(seconds=7)) for t in ("Force", "Alarm")]
+    assert edge.read("Force", 9, 10.2) + edge.flush(10) == ()
 
 
 def test_an_alarm_code_replaces_the_one_before_and_zero_clears_it() -> None:

@@ -10,7 +10,7 @@ import typer
 
 from signals.errors import BadInput
 from workers.cli.options import Host
-from workers.cli.output import say_ready
+from workers.cli.output import say_progress, say_ready
 from workers.cli.running import run_process
 
 app = typer.Typer(help="Simulated machines and ERPs, for trying things out.", no_args_is_help=True)
@@ -47,17 +47,14 @@ def sap(
     host: Host = "127.0.0.1",
 ) -> None:
     """An SAP S/4HANA with OData services and a control side. SAP_USER and SAP_PASSWORD say who may log on."""
+    from simulators.sap.__main__ import DEMO_PASSWORD, DEMO_USER
     from simulators.sap.app import serve
 
-    missing = [name for name in ("SAP_USER", "SAP_PASSWORD") if not os.environ.get(name)]
-    if missing:
-        raise BadInput(
-            f"{' and '.join(missing)} not set: the simulated SAP has no password of its own",
-            hint="set both in the environment, as for the worker that logs on to it",
-        )
     if not db.absolute().parent.is_dir():
         raise BadInput(f"the folder of {db} does not exist", subject=str(db), hint="make it, or name another --db")
-    user, password = os.environ["SAP_USER"], os.environ["SAP_PASSWORD"]
+    user, password = os.environ.get("SAP_USER") or DEMO_USER, os.environ.get("SAP_PASSWORD") or DEMO_PASSWORD
+    if password == DEMO_PASSWORD:
+        say_progress(f"SAP_PASSWORD is not set: {user} logs on with the well-known demo password {DEMO_PASSWORD}")
     try:
         run_process(serve(port, db, host, user=user, password=password, on_ready=say_ready))
     except OSError as error:

@@ -185,10 +185,9 @@ def upgrade() -> None:
         sa.Column("plant", sa.String(), nullable=False),
         sa.Column("report_id", sa.String(), nullable=False),
         sa.Column("transaction_type", sa.String(), nullable=False),
-        sa.Column("revision", sa.Integer(), nullable=False),
         sa.Column("key", sa.Uuid(), nullable=False),
         sa.ForeignKeyConstraint(["key"], ["posting.key"], name="fk_posting_report_key"),
-        sa.PrimaryKeyConstraint("plant", "report_id", "transaction_type", "revision", name="pk_posting_report"),
+        sa.PrimaryKeyConstraint("plant", "report_id", "transaction_type", name="pk_posting_report"),
     )
     op.create_index("ix_posting_report_key", "posting_report", ["key"], unique=False)
     op.create_table(

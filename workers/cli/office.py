@@ -1,0 +1,164 @@
+"""What people's commands work with: one plant, its ledger, and its workflows when they answer."""
+
+from __future__ import annotations
+
+import getpass
+import os
+import uuid
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, TypeVar
+
+from google.protobuf.json_format import MessageToDict
+from pydantic import BaseModel
+from temporalio.api.enums.v1 import TaskQueueType
+from temporalio.api.taskqueue.v1 import TaskQueue
+from temporalio.api.workflowservice.v1 import DescribeTaskQueueRequest
+from temporalio.client import (
+    Client,
+    WorkflowHandle,
+    WorkflowQueryFailedError,
+    WorkflowUpdateFailedError,
+    WorkflowUpdateRPCTimeoutOrCancelledError,
+)
+from temporalio.service import RPCError, RPCStatusCode
+
+from domain.plant import PlantConfig
+from ledger.connect import open_ledger
+from ledger.store import SqlLedger
+from signals.decisions import Answer
+from signals.errors import BadInput
+from signals.ids import line_workflow_id, order_workflow_id, plant_task_queue
+from signals.status import OrderStatus
+from workers.cli.outcome import NoAnswer
+from workers.client import connect_temporal
+from workers.plant_file import load_plant
+from workers.settings import Settings, resolve_settings
+
+M = TypeVar("M", bound=BaseModel)
+
+ANSWER_WITHIN = timedelta(seconds=15)
+"""How long a person waits for a workflow before being told that no worker answers."""
+
+POLLED_WITHIN = timedelta(seconds=90)
+"""A worker asks for work at least once a minute."""
+
+
+@dataclass
+class Office:
+    """One command's view of a plant."""
+
+    plant: PlantConfig
+    ledger: SqlLedger
+    settings: Settings
+    _client: Client | None = None
+
+    @property
+    def plant_id(self) -> str:
+        return self.plant.plant.id
+
+    async def client(self) -> Client:
+        """Raises TemporalUnreachable."""
+        if self._client is None:
+            self._client = await connect_temporal(self.settings.environ)
+        return self._client
+
+    async def order_handle(self, order: str) -> WorkflowHandle[Any, Any]:
+        return (await self.client()).get_workflow_handle(order_workflow_id(self.plant_id, order))
+
+    async def line_handle(self, line: str) -> WorkflowHandle[Any, Any]:
+        return (await self.client()).get_workflow_handle(line_workflow_id(self.plant_id, line))
+
+    async def order_status(self, order: str) -> OrderStatus | None:
+        """What the order's workflow says; None where there is none. Raises NoAnswer where no worker answers."""
+        handle = await self.order_handle(order)
+        try:
+            return await handle.query("status", result_type=OrderStatus, rpc_timeout=ANSWER_WITHIN)
+        except WorkflowQueryFailedError as error:
+            raise NoAnswer(f"order {order} cannot say how it stands: {error}", hint=self._worker_hint()) from error
+        except RPCError as error:
+            if error.status is RPCStatusCode.NOT_FOUND:
+                return None
+            raise NoAnswer(f"no worker answers for order {order}", hint=self._worker_hint()) from error
+
+    async def tell(self, handle: WorkflowHandle[Any, Any], update: str, message: BaseModel, about: str) -> Answer:
+        """Send a person's decision. Raises BadInput where nobody is there to decide for, NoAnswer without a worker."""
+        try:
+            answer = await handle.execute_update(
+                update, message, id=str(getattr(message, "decision_id", uuid.uuid4())), result_type=Answer,
+                rpc_timeout=ANSWER_WITHIN,
+            )  # fmt: skip
+        except WorkflowUpdateFailedError as error:
+            raise BadInput(f"{about}: {error.cause}", subject=about) from error
+        except WorkflowUpdateRPCTimeoutOrCancelledError as error:
+            raise NoAnswer(f"{about}: no worker took the decision in", hint=self._worker_hint()) from error
+        except RPCError as error:
+            if error.status is RPCStatusCode.NOT_FOUND:
+                hint = f"`plantwright orders list --plant …` shows what runs at plant {self.plant_id}"
+                raise BadInput(f"{about} is not running", subject=about, hint=hint) from error
+            raise NoAnswer(f"{about}: {error.message}", hint=self._worker_hint()) from error
+        if not answer.accepted:
+            raise BadInput(f"{about}: {answer.message}", subject=about)
+        return answer
+
+    async def require_worker(self) -> None:
+        """Raises NoAnswer where nobody has asked for the plant's work lately."""
+        client = await self.client()
+        queue = plant_task_queue(self.plant_id)
+        request = DescribeTaskQueueRequest(
+            namespace=client.namespace,
+            task_queue=TaskQueue(name=queue),
+            task_queue_type=TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW,
+        )
+        answer = await client.workflow_service.describe_task_queue(request, timeout=ANSWER_WITHIN)
+        since = datetime.now(UTC) - POLLED_WITHIN
+        if not any(p.last_access_time.ToDatetime(UTC) > since for p in answer.pollers):
+            raise NoAnswer(f"no worker serves plant {self.plant_id} (task queue {queue})", hint=self._worker_hint())
+
+    def _worker_hint(self) -> str:
+        return "start one with `plantwright worker --plant …`, or look at its log"
+
+
+@asynccontextmanager
+async def office(
+    plant_file: Path, data: Path | None, ledger: str | None, *, ledger_must_exist: bool = True
+) -> AsyncIterator[Office]:
+    """Open the plant's books for one command."""
+    settings = resolve_settings(os.environ, data, ledger)
+    plant = load_plant(plant_file, settings.environ)
+    if ledger_must_exist:
+        settings.require_ledger()
+    else:
+        settings.ensure_data()
+    books = await open_ledger(settings.ledger_url)
+    try:
+        yield Office(plant, books, settings)
+    finally:
+        await books.close()
+
+
+def this_person(named: str) -> str:
+    """Who decides: as named, else the user of this machine."""
+    if named:
+        return named
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError) as error:
+        raise BadInput("nobody knows who decides here", hint="say it with --by NAME") from error
+
+
+def new_decision(given: str | None) -> str:
+    return given or str(uuid.uuid4())
+
+
+def plain(message: BaseModel) -> dict[str, Any]:
+    """A message as a closing object holds it: quantities as strings, times in ISO 8601."""
+    return message.model_dump(mode="json")
+
+
+def described(message: Any) -> dict[str, Any]:
+    """A protobuf answer as plain JSON."""
+    return MessageToDict(message)

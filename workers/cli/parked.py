@@ -1,0 +1,86 @@
+"""`parked list|decide`: production whose evidence disagrees, kept for a person instead of being guessed."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from signals.decisions import Answer, DecideParked
+from signals.errors import BadInput
+from workers.cli.office import new_decision, office, plain, this_person
+from workers.cli.options import AsJson, By, DataFolder, DecisionId, LedgerUrl, PlantFile
+from workers.cli.output import say_result, table
+from workers.cli.running import run_result
+
+app = typer.Typer(help="Parked production and evidence: list, decide.", no_args_is_help=True)
+
+
+class Verdict(StrEnum):
+    ACCEPT = "accept"
+    REJECT = "reject"
+
+
+@app.command("list")
+def list_parked(
+    plant: PlantFile,
+    order: Annotated[str, typer.Option("--order", help="Only this order's.")] = "",
+    line: Annotated[str, typer.Option("--line", help="Only this line's.")] = "",
+    everything: Annotated[bool, typer.Option("--all", help="Also decided ones.")] = False,
+    data: DataFolder = None,
+    ledger: LedgerUrl = None,
+    as_json: AsJson = False,
+) -> None:
+    """Parked items, oldest first, with the evidence that disagrees."""
+    result = run_result(_list(plant, order, line, everything, data, ledger))
+    shown = table("Parked", "item", "why", "order", "operation", "yield", "scrap", "at", "detail",
+                  numbers=("yield", "scrap"))  # fmt: skip
+    for item in result["parked"]:
+        shown.add_row(
+            item["item"], item["why"], item["order"], item["operation"], item["yield_quantity"], item["scrap_quantity"],
+            item["at"], item["detail"],
+        )  # fmt: skip
+    say_result(result, shown if result["parked"] else "nothing is parked", as_json=as_json)
+
+
+async def _list(
+    plant: Path, order: str, line: str, everything: bool, data: Path | None, ledger: str | None
+) -> dict[str, Any]:
+    async with office(plant, data, ledger) as place:
+        found = await place.ledger.parked(place.plant_id, order=order, line=line, open_only=not everything)
+        return {"plant": place.plant_id, "parked": [plain(item) for item in found]}
+
+
+@app.command("decide")
+def decide_parked(
+    item: Annotated[str, typer.Argument(help="The item's id.", metavar="ITEM")],
+    verdict: Annotated[Verdict, typer.Argument(help="accept counts it, reject does not.")],
+    plant: PlantFile,
+    reason: Annotated[str, typer.Option("--reason", help="Why; it is kept with the decision.")],
+    by: By = "",
+    decision_id: DecisionId = None,
+    data: DataFolder = None,
+    ledger: LedgerUrl = None,
+    as_json: AsJson = False,
+) -> None:
+    """Accept or reject a parked item. The first decision stands."""
+    decision = DecideParked(
+        decision_id=new_decision(decision_id), item=item, accept=verdict is Verdict.ACCEPT, by=this_person(by),
+        reason=reason,
+    )  # fmt: skip
+    answer = run_result(_decide(decision, plant, data, ledger))
+    result = {"item": item, "verdict": verdict.value, "accepted": answer.accepted, "message": answer.message}
+    say_result(result, f"item {item}: {answer.message}", as_json=as_json)
+
+
+async def _decide(decision: DecideParked, plant: Path, data: Path | None, ledger: str | None) -> Answer:
+    async with office(plant, data, ledger) as place:
+        items = await place.ledger.parked(place.plant_id, open_only=False)
+        found = next((i for i in items if i.item == decision.item), None)
+        if found is None:
+            hint = "`plantwright parked list --plant …` shows what waits"
+            raise BadInput(f"plant {place.plant_id} has no parked item {decision.item}", subject=decision.item, hint=hint)
+        line = found.line or place.plant.lines[0].id
+        return await place.tell(await place.line_handle(line), "decide_parked", decision, f"parked item {found.item}")
