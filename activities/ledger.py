@@ -10,7 +10,7 @@ from domain.plant import PlantConfig
 from ledger.port import LedgerPort, LineCheckpoint, LineRecord
 from signals.base import Code, Message
 from signals.decisions import DecideCase, DecideParked
-from signals.documents import Case, Credit, OperationTotals, PostingState
+from signals.documents import SUPERSEDED, Case, Credit, OperationTotals, PostingState
 from signals.errors import BadInput, ErrorType
 from signals.orders import ProductionOrder
 from signals.reports import Evidence, LineMessage, ParkedItem, ParkedWhy
@@ -154,7 +154,7 @@ class LedgerActivities:
         record = await self._ledger.load_order(ref.plant, ref.order)
         await self._settle_parked(ref)
         operations = record.order.operations if record.order else ()
-        done = [p for p in record.postings if p.state in _DONE]
+        done = [p for p in record.postings if p.state in _DONE and p.error_code != SUPERSEDED]
         return OrderLoaded(
             order=record.order,
             phase=record.phase,

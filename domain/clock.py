@@ -14,7 +14,7 @@ class PlantClock(Message):
 
     wall_epoch: UtcTime | None = None
     plant_epoch: UtcTime | None = None
-    factor: float = Field(default=1.0, gt=0, description="plant seconds per wall second")
+    factor: float = Field(default=1.0, gt=0, allow_inf_nan=False, description="plant seconds per wall second")
 
     def plant_time(self, wall: datetime) -> datetime:
         """The plant time at an instant of wall time."""
@@ -30,6 +30,8 @@ class PlantClock(Message):
 
     def wall_duration(self, plant: timedelta) -> timedelta:
         """How long a stretch of plant time lasts on the wall."""
+        if self.wall_epoch is None or self.plant_epoch is None:
+            return plant
         return plant / self.factor
 
     def text(self) -> str:

@@ -1,7 +1,8 @@
 """Counter arithmetic: what a new reading of an accumulating counter adds (reference ot.md 3.6).
 
 Totals are compared, never differences summed on the wire: skipped readings lose nothing, repeats add nothing.
-A reading that is neither a plausible step, nor a wrap, nor a reset is suspected and never moves the base by itself.
+A reading that is neither a plausible step nor a wrap never moves the base by itself: the next one tells a restart or
+a jump, which goes on from it, from a glitch, which does not.
 """
 
 from __future__ import annotations
@@ -33,6 +34,7 @@ class CountVerdict(StrEnum):
     WRAP = "wrap"
     RESET = "reset"
     STALE = "stale"
+    DROP = "drop"
     SUSPECT = "suspect"
     GLITCH = "glitch"
     JUMP = "jump"
@@ -68,37 +70,37 @@ def read_counter(
     `total` is the raw value in counts, `at` its source time. Readings older than the last accepted one are stale:
     the later total already holds them.
     """
+    if not _in_range(config, total):
+        detail = "outside the declared width"
+        return state, CountStep(verdict=CountVerdict.SUSPECT, from_total=state.total, to_total=total, detail=detail)
     if state.total is None or state.at is None:
-        if not _in_range(config, total):
-            return state, CountStep(verdict=CountVerdict.SUSPECT, to_total=total, detail="outside the declared width")
         return CounterState(total=total, at=at), CountStep(verdict=CountVerdict.FIRST, to_total=total)
     last, since = state.total, state.at
-    if at < since:
+    if at < since or (at == since and total < last):
         return state, CountStep(verdict=CountVerdict.STALE, from_total=last, to_total=total)
-    if not _in_range(config, total):
-        step = CountStep(
-            verdict=CountVerdict.SUSPECT, from_total=last, to_total=total, detail="outside the declared width"
-        )
-        return state, step
     if total == last:
-        verdict = CountVerdict.SAME if state.suspect is None else CountVerdict.GLITCH
-        detail = "" if state.suspect is None else f"the reading {state.suspect} in between was not real"
-        return CounterState(total=total, at=at), CountStep(
-            verdict=verdict, from_total=last, to_total=total, detail=detail
-        )
-    step = _forward(config, last, total, since, at)
+        return CounterState(total=total, at=at), _same(state, last)
+    step = _explain(state, config, total, at)
     if step is not None:
         return CounterState(total=total, at=at), step
-    if state.suspect is not None and state.suspect_at is not None:
-        explained = _explain(state, config, total, at)
-        if explained is not None:
-            return explained
-    if total < last and _is_reset(config, total, since, at):
-        return CounterState(total=total, at=at), _reset(config, last, total)
     suspected = state.model_copy(update={"suspect": total, "suspect_at": at})
-    return suspected, CountStep(
-        verdict=CountVerdict.SUSPECT, from_total=last, to_total=total, detail="faster than the machine can be"
-    )
+    if total < last and _is_restart(config, total, since, at):
+        detail = "a restart, or a reading that was not real; the next one tells"
+        return suspected, CountStep(verdict=CountVerdict.DROP, from_total=last, to_total=total, detail=detail)
+    detail = "faster than the machine can be"
+    return suspected, CountStep(verdict=CountVerdict.SUSPECT, from_total=last, to_total=total, detail=detail)
+
+
+def continues(config: CounterConfig, total: int, at: datetime, later: int, later_at: datetime) -> bool:
+    """Whether a counter that showed `total` can show `later` afterwards, with nothing but plausible counting."""
+    return total == later or _forward(config, total, later, at, later_at) is not None
+
+
+def _same(state: CounterState, last: int) -> CountStep:
+    if state.suspect is None:
+        return CountStep(verdict=CountVerdict.SAME, from_total=last, to_total=last)
+    detail = f"the reading {state.suspect} in between was not real"
+    return CountStep(verdict=CountVerdict.GLITCH, from_total=last, to_total=last, detail=detail)
 
 
 def _forward(config: CounterConfig, last: int, total: int, since: datetime, at: datetime) -> CountStep | None:
@@ -112,42 +114,69 @@ def _forward(config: CounterConfig, last: int, total: int, since: datetime, at: 
     return None
 
 
-def _is_reset(config: CounterConfig, total: int, since: datetime, at: datetime) -> bool:
+def _is_restart(config: CounterConfig, total: int, since: datetime, at: datetime) -> bool:
     return total >= 0 and _plausible(config, total, since, at)
 
 
-def _reset(config: CounterConfig, last: int, total: int) -> CountStep:
-    counted = total if config.reset is ResetRule.COUNT_NEW_VALUE else 0
-    doubtful = total if config.reset is ResetRule.PARK else 0
+def _explain(state: CounterState, config: CounterConfig, total: int, at: datetime) -> CountStep | None:
+    """What the reading is, seen from the last accepted one and from a suspected one; None: it is suspect itself."""
+    assert state.total is not None and state.at is not None
+    step = _forward(config, state.total, total, state.at, at)
+    if state.suspect is None or state.suspect_at is None:
+        return step
+    onward = 0
+    if total != state.suspect:
+        found = _forward(config, state.suspect, total, state.suspect_at, at)
+        if found is None:
+            return step
+        onward = found.counted
+    if step is not None and state.suspect > state.total:
+        return step  # by now there was time enough for all of it
+    dropped = state.suspect < state.total and _is_restart(config, state.suspect, state.at, state.suspect_at)
+    if not dropped:
+        return step or _jump(state, total, onward)
+    if step is not None and step.verdict is CountVerdict.STEP:
+        return _either(config, state, step, onward)
+    return _restart(config, state, total, onward)
+
+
+def _restart(config: CounterConfig, state: CounterState, total: int, onward: int) -> CountStep:
+    """Two readings go on from each other below the old total: the counter restarted."""
+    assert state.suspect is not None
     return CountStep(
         verdict=CountVerdict.RESET,
-        counted=counted,
-        doubtful=doubtful,
-        from_total=last,
+        counted=onward + (state.suspect if config.reset is ResetRule.COUNT_NEW_VALUE else 0),
+        doubtful=state.suspect if config.reset is ResetRule.PARK else 0,
+        from_total=state.total,
         to_total=total,
-        detail=f"counter restarted; rule {config.reset.value}",
+        detail=f"counter restarted from {state.total}, then read {state.suspect}; rule {config.reset.value}",
     )
 
 
-def _explain(
-    state: CounterState, config: CounterConfig, total: int, at: datetime
-) -> tuple[CounterState, CountStep] | None:
+def _either(config: CounterConfig, state: CounterState, step: CountStep, onward: int) -> CountStep:
+    """A restart and a glitch explain the readings alike: what both say is counted, the difference is doubtful."""
+    assert state.suspect is not None
+    since_restart = onward + (0 if config.reset is ResetRule.REBASE else state.suspect)
+    detail = f"either the reading {state.suspect} was not real, or the counter restarted after {state.total}"
+    return step.model_copy(
+        update={
+            "verdict": CountVerdict.RESET,
+            "counted": min(step.counted, since_restart),
+            "doubtful": abs(since_restart - step.counted),
+            "detail": detail,
+        }
+    )
+
+
+def _jump(state: CounterState, total: int, onward: int) -> CountStep:
     """A second reading that goes on from the suspected one makes the jump real: its size is doubtful, not lost."""
-    assert state.suspect is not None and state.suspect_at is not None and state.total is not None
-    if total == state.suspect:
-        onward = CountStep(verdict=CountVerdict.SAME, from_total=state.suspect, to_total=total)
-    else:
-        found = _forward(config, state.suspect, total, state.suspect_at, at)
-        if found is None:
-            return None
-        onward = found
+    assert state.suspect is not None and state.total is not None
     jump = state.suspect - state.total
-    step = CountStep(
+    return CountStep(
         verdict=CountVerdict.JUMP,
-        counted=onward.counted,
-        doubtful=max(jump, 0) if jump >= 0 else max(state.suspect, 0),
+        counted=onward,
+        doubtful=jump if jump >= 0 else max(state.suspect, 0),
         from_total=state.total,
         to_total=total,
         detail=f"jumped from {state.total} to {state.suspect} faster than the machine can be",
     )
-    return CounterState(total=total, at=at), step

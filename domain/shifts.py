@@ -6,13 +6,17 @@ daylight-saving changes they are an hour longer or shorter, as the people in the
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
+from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 from domain.plant import ShiftConfig, SiteConfig
 from signals.base import Message, UtcTime
 
 _DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+
+_NEAR = range(-3, 3)
+"""Days whose shifts may touch an instant's own: one of up to 25 hours, and the one before it."""
 
 
 class ShiftSpan(Message):
@@ -31,37 +35,52 @@ class ShiftSpan(Message):
 
 def production_day(site: SiteConfig, at: datetime) -> date:
     """The business day an instant belongs to; the day starts at `production_day_start` local time."""
+    today = at.astimezone(ZoneInfo(site.zone)).date()
+    return today if at >= _day_start(site, today) else today - timedelta(days=1)
+
+
+def _day_start(site: SiteConfig, day: date) -> datetime:
+    return _instant(day, site.production_day_start, ZoneInfo(site.zone))
+
+
+def _instant(day: date, wall: time, zone: ZoneInfo) -> datetime:
+    """In UTC, because two local times of one zone compare as if its clocks never changed."""
+    return datetime.combine(day, wall, tzinfo=zone).astimezone(UTC)
+
+
+@lru_cache(maxsize=64)
+def _spans_near(site: SiteConfig, shifts: tuple[ShiftConfig, ...], today: date) -> tuple[ShiftSpan, ...]:
+    """The shifts as declared around a day, by their start."""
     zone = ZoneInfo(site.zone)
-    local = at.astimezone(zone)
-    starts = datetime.combine(local.date(), site.production_day_start, tzinfo=zone)
-    return local.date() if local >= starts else local.date() - timedelta(days=1)
-
-
-def _span_of(shift: ShiftConfig, day: date, zone: ZoneInfo) -> tuple[datetime, datetime]:
-    start = datetime.combine(day, shift.start, tzinfo=zone)
-    end_day = day if shift.end > shift.start else day + timedelta(days=1)
-    return start.astimezone(UTC), datetime.combine(end_day, shift.end, tzinfo=zone).astimezone(UTC)
-
-
-def shift_at(site: SiteConfig, shifts: tuple[ShiftConfig, ...], at: datetime) -> ShiftSpan:
-    """The shift running at an instant; outside all shifts the unnamed stretch up to the next shift or day change."""
-    zone = ZoneInfo(site.zone)
-    today = at.astimezone(zone).date()
-    starts: list[datetime] = []
-    ends: list[datetime] = []
-    for offset in (-1, 0, 1):
+    found: list[ShiftSpan] = []
+    for offset in _NEAR:
         day = today + timedelta(days=offset)
         for shift in shifts:
             if _DAYS[day.weekday()] not in shift.days:
                 continue
-            start, end = _span_of(shift, day, zone)
-            if start <= at < end:
-                return ShiftSpan(name=shift.name, day=day, start=start, end=end)
-            starts.append(start)
-            ends.append(end)
+            end_day = day if shift.end > shift.start else day + timedelta(days=1)
+            start, end = _instant(day, shift.start, zone), _instant(end_day, shift.end, zone)
+            # A shift within the hour that the clocks skip does not take place.
+            if start < end:
+                found.append(ShiftSpan(name=shift.name, day=day, start=start, end=end))
+    return tuple(sorted(found, key=lambda s: s.start))
+
+
+def shift_at(site: SiteConfig, shifts: tuple[ShiftConfig, ...], at: datetime) -> ShiftSpan:
+    """The shift running at an instant; outside all shifts the unnamed stretch up to the next shift or day change.
+
+    Where declared shifts overlap, the one that began first keeps the pieces until it ends.
+    """
+    near = _spans_near(site, shifts, at.astimezone(ZoneInfo(site.zone)).date())
+    running = next((n for n, span in enumerate(near) if span.start <= at < span.end), None)
+    if running is None:
+        return _between(site, near, at)
+    span = near[running]
+    return span.model_copy(update={"start": max([span.start, *(s.end for s in near[:running])])})
+
+
+def _between(site: SiteConfig, near: tuple[ShiftSpan, ...], at: datetime) -> ShiftSpan:
     day = production_day(site, at)
-    opens = datetime.combine(day, site.production_day_start, tzinfo=zone).astimezone(UTC)
-    closes = datetime.combine(day + timedelta(days=1), site.production_day_start, tzinfo=zone).astimezone(UTC)
-    start = max([opens, *(e for e in ends if e <= at)])
-    end = min([closes, *(s for s in starts if s > at)])
+    start = max([_day_start(site, day), *(s.end for s in near if s.end <= at)])
+    end = min([_day_start(site, day + timedelta(days=1)), *(s.start for s in near if s.start > at)])
     return ShiftSpan(name="", day=day, start=start, end=end)

@@ -18,15 +18,12 @@ from ledger.database import Books, portions, upsert
 from ledger.documents import mark_reversed, put_document, stored_document, use_credit
 from ledger.port import ClaimResult, Credit, PostingRecord
 from ledger.tables import CreditUseRow, PostingReportRow, PostingRow
-from signals.documents import ErpDocument, OperationTotals, PostingState
+from signals.documents import SUPERSEDED, ErpDocument, OperationTotals, PostingState
 from signals.errors import BadInput
 from signals.transactions import Reverse, Transaction, TransactionType
 
 DONE = frozenset({PostingState.POSTED, PostingState.ADOPTED})
 """The ERP has booked it: nothing changes that back."""
-
-SUPERSEDED = "superseded"
-"""`error_code` of a cancelled posting whose reports belong to a later revision now."""
 
 _transactions: TypeAdapter[Transaction] = TypeAdapter(Transaction)
 _totals: TypeAdapter[tuple[OperationTotals, ...]] = TypeAdapter(tuple[OperationTotals, ...])

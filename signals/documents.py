@@ -55,6 +55,10 @@ class OperationTotals(Message):
     final: bool = False
 
 
+SUPERSEDED = "superseded"
+"""`error_code` of a cancelled posting whose reports belong to a later revision now: they are to be drafted again."""
+
+
 class PostingState(StrEnum):
     """Life of a posting in the ledger."""
 

@@ -11,7 +11,7 @@ import secrets
 import tempfile
 import tomllib
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -33,8 +33,8 @@ from scada.reading import Reading
 from scada.recording import Playback, Watermark, open_recording, play
 from signals.decisions import Answer, DecideParked
 from signals.errors import BadInput
-from signals.events import MachineEvent
-from signals.ids import line_workflow_id, order_workflow_id, plant_task_queue
+from signals.events import MachineEvent, OrderAspect, OrderEvent
+from signals.ids import event_id, line_workflow_id, order_workflow_id, plant_task_queue
 from signals.orders import OrderPhase
 from signals.reports import ParkedItem, Refusal
 from signals.status import LineStatus, OrderStatus
@@ -45,7 +45,6 @@ from workers.profile import ReplayProfile, load_profile
 from workers.replay_erp import ReplayErp, orders_seed
 from workers.temporal_server import EmbeddedTemporal, ServerOptions
 from workflows.common import TASK_TIMEOUT
-from workflows.line import LineInput
 from workflows.production_order import OrderInput, ProductionOrder
 
 PLANT = "replay"
@@ -122,7 +121,7 @@ async def run_replay(
 
 
 @contextlib.contextmanager
-def _directory(data: Path | None):  # type: ignore[no-untyped-def]
+def _directory(data: Path | None) -> Iterator[Path]:
     if data is not None:
         folder = data / f"replay-{datetime.now(UTC):%Y%m%dT%H%M%S}-{secrets.token_hex(3)}"
         folder.mkdir(parents=True)
@@ -149,7 +148,7 @@ async def _house(profile: ReplayProfile, folder: Path, progress: Progress) -> As
         client = await Client.connect(server.address, namespace=server.namespace, data_converter=data_converter)
         for worker in build_workers(client, plant, ledger, adapter, WorkerOptions(graceful_seconds=5)):
             await stack.enter_async_context(worker)
-        log = EdgeLog(folder / "edge.sqlite", PLANT, profile.line.id)
+        log = EdgeLog(folder / "edge.sqlite", plant=PLANT, line=profile.line.id)
         stack.callback(log.close)
         yield ReplayHouse(profile, plant, client, ledger, sap, log)
 
@@ -158,7 +157,7 @@ def _plant(profile: ReplayProfile, url: str) -> PlantConfig:
     line = profile.line.model_copy(update={"second_evidence": False})
     erp = ErpConfig(kind="sap", url=url, plant="1010", timeout_seconds=10, settle_seconds=5, calls_per_second=200)
     posting = PostingConfig(technical_completion="automatic", retry_seconds=(1, 1, 2, 5))
-    return PlantConfig(plant=SiteConfig(id=PLANT), lines=(line,), erp=erp, posting=posting)
+    return PlantConfig.model_validate({"plant": SiteConfig(id=PLANT), "line": (line,), "erp": erp, "posting": posting})
 
 
 class ReplayHouse:
@@ -258,8 +257,25 @@ class ReplayHouse:
                 await append()
         if last is not None:
             waiting.extend(edge_filter.flush(last))
+            waiting.extend(self._recording_ends(last))
             watermark = last
             await append()
+
+    def _recording_ends(self, at: datetime) -> list[MachineEvent]:
+        """Nothing more is recorded: the last order leaves its station, as it would when the next one came."""
+        if not self._profile.has_runs:
+            return []
+        return [
+            OrderEvent(
+                event_id=event_id(self._profile.server_uri, f"{station.id}.order", at.isoformat(), "end", ""),
+                at=at,
+                equipment=station.id,
+                tag="order",
+                aspect=OrderAspect.ORDER,
+                value="",
+            )
+            for station in self._profile.line.stations
+        ]
 
     async def _forwarded(self, forwarding: asyncio.Task[None]) -> None:
         handle = self._client.get_workflow_handle(line_workflow_id(PLANT, self._profile.line.id))
@@ -326,7 +342,7 @@ class ReplayHouse:
             "runs": result.runs,
             "events": {
                 "by_kind": dict(sorted(played.by_kind.items())),
-                "by_tag": dict(sorted(played.by_tag.items())),
+                "by_tag": {tag: n + result.repeated[tag] for tag, n in sorted(played.by_tag.items())},
                 "repeated": dict(sorted(result.repeated.items())),
                 "stored": played.appended,
             },

@@ -33,7 +33,7 @@ def orders_seed(profile: ReplayProfile) -> dict[str, Any]:
         for m, u, s in sorted(needed)
     ]
     profiles = {PROFILE: {"confirmation": "required", "automatic_receipt": True}, "PP01": {"confirmation": "required"}}
-    return {"orders": orders, "stock": stock, "control_profiles": profiles}
+    return {"orders": orders, "stock": stock, "control_profiles": {ERP_PLANT: profiles}}
 
 
 def _order(name: str, templates: list[OrderTemplate]) -> dict[str, Any]:

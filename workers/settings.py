@@ -44,14 +44,14 @@ class Settings:
         return self.data
 
     def require_ledger(self) -> None:
-        """Raises BadInput where the ledger is a file that nobody has written yet: a typing error, not an empty plant."""
+        """Raises BadInput where the ledger's file does not exist: a typing error, not an empty plant."""
         url = make_url(self.ledger_url)
         file = url.database if url.get_backend_name() == "sqlite" else None
         if file and file != ":memory:" and not Path(file).exists():
             raise BadInput(
                 f"there is no ledger at {file}",
                 subject=file,
-                hint=f"the worker makes it; name its folder with --data, or its database with --ledger/{LEDGER_VARIABLE}",
+                hint=f"the worker makes it; name its folder with --data, or the database by --ledger or {LEDGER_VARIABLE}",
             )
 
 

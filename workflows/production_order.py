@@ -216,7 +216,7 @@ class ProductionOrder:
                 book.settled(intent, outcome)
                 if outcome.state is not PostingState.CANCELLED and outcome.key == intent.key:
                     book.use_credit(intent)
-                if outcome.state is PostingState.POSTED and is_confirmation(intent):
+                if outcome.state is PostingState.POSTED and outcome.key not in result.verified:
                     book.watch_movements(intent, outcome.document, workflow.now())
             elif outcome.state is PostingState.CANCELLED:
                 book.redraft(intent)

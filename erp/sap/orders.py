@@ -126,7 +126,7 @@ class Orders:
         """Operations that a confirmation of this one may confirm along; none where it is no milestone."""
         if order not in self._milestones:
             await self.read(order)
-        return self._milestones[order].get(operation, frozenset())
+        return self._milestones.get(order, {}).get(operation, frozenset())
 
     def _remember_milestones(self, order: ProductionOrder) -> None:
         """The routing does not change while an order runs; the oldest are forgotten."""

@@ -29,7 +29,58 @@ PROFILES = {
     "PP05": ControlProfile(confirmation=ConfirmationMode.MILESTONE),
     "PP06": ControlProfile(confirmation=ConfirmationMode.MILESTONE, automatic_receipt=True),
 }
+_limits = itertools.count(1000)
+"""A limit of its own for each adapter: a budget that one test's throttling closed is not the next one's."""
 REPOSITORY = Path(__file__).resolve().parents[2]
+
+
+def config_for(url: str, **changes: Any) -> ErpConfig:
+    settings: dict[str, Any] = {
+        "kind": "sap",
+        "url": url,
+        "plant": ERP_PLANT,
+        "timeout_seconds": 1.0,
+        "settle_seconds": 2.0,
+        "calls_per_second": next(_limits),
+        "control_profile": PROFILES,
+        "scrap_reasons": {"SCRATCH": "0042"},
+    }
+    return ErpConfig.model_validate(settings | changes)
+
+
+def order_seed(order: str) -> dict[str, Any]:
+    """Three operations, the last one receives; each consumes one component in proportion."""
+    return {
+        "order": order,
+        "plant": ERP_PLANT,
+        "material": "FG-100",
+        "quantity": "100",
+        "unit": "PC",
+        "storage_location": "FG01",
+        "operations": [
+            {"operation": "0010", "work_centre": "PRESS", "control_profile": "PP01"},
+            {"operation": "0020", "work_centre": "WELD", "control_profile": "PP01"},
+            {"operation": "0030", "work_centre": "INSPECT", "control_profile": "PP03"},
+        ],
+        "components": [
+            {"material": "RM-1", "required": "200", "unit": "KG", "operation": "0010", "storage_location": "RM01"},
+            {"material": "RM-2", "required": "33.333", "unit": "L", "operation": "0020", "storage_location": "RM01"},
+        ],
+    }
+
+
+STOCK = [
+    {"material": "RM-1", "plant": ERP_PLANT, "storage_location": "RM01", "quantity": "100000", "unit": "KG"},
+    {"material": "RM-2", "plant": ERP_PLANT, "storage_location": "RM01", "quantity": "100000", "unit": "L"},
+]
+CONTROL_PROFILES = {
+    ERP_PLANT: {
+        "PP01": {"confirmation": "required"},
+        "PP03": {"confirmation": "required", "automatic_receipt": True},
+        "PP05": {"confirmation": "milestone"},
+        "PP06": {"confirmation": "milestone", "automatic_receipt": True},
+    }
+}
 
 
 @dataclass
@@ -56,6 +107,14 @@ class SapProcess:
     async def seed(self, **document: Any) -> None:
         answer = await self.control.post("/_control/orders", json=document)
         assert answer.status_code < 300, answer.text
+
+    async def seed_order(self, order: str, **changes: Any) -> None:
+        """A released order with stock for it."""
+        await self.seed(orders=[order_seed(order) | changes], stock=STOCK, control_profiles=CONTROL_PROFILES)
+
+    def adapter(self, **changes: Any) -> SapErp:
+        """An adapter of its own; `changes` go into the [erp] table."""
+        return create_sap(config_for(self.url, **changes), "demo", ENVIRON)
 
     async def fault(self, mode: str, **options: Any) -> None:
         answer = await self.control.post("/_control/faults", json={"mode": mode, **options})
@@ -110,23 +169,9 @@ async def sap(running_sap: SapProcess) -> AsyncIterator[SapProcess]:
     )
 
 
-def config_for(url: str, **changes: Any) -> ErpConfig:
-    settings: dict[str, Any] = {
-        "kind": "sap",
-        "url": url,
-        "plant": ERP_PLANT,
-        "timeout_seconds": 1.0,
-        "settle_seconds": 2.0,
-        "calls_per_second": 1000,
-        "control_profile": PROFILES,
-        "scrap_reasons": {"SCRATCH": "0042"},
-    }
-    return ErpConfig.model_validate(settings | changes)
-
-
 @pytest_asyncio.fixture
 async def erp(sap: SapProcess) -> AsyncIterator[SapErp]:
-    adapter = create_sap(config_for(sap.url), "demo", ENVIRON)
+    adapter = sap.adapter()
     yield adapter
     await adapter.aclose()
 
@@ -140,44 +185,8 @@ def order_number() -> str:
     return str(next(_numbers))
 
 
-def order_seed(order: str, **changes: Any) -> dict[str, Any]:
-    """Three operations, the last one receives; each consumes one component in proportion."""
-    seed: dict[str, Any] = {
-        "order": order,
-        "plant": ERP_PLANT,
-        "material": "FG-100",
-        "quantity": "100",
-        "unit": "PC",
-        "storage_location": "FG01",
-        "operations": [
-            {"operation": "0010", "work_centre": "PRESS", "control_profile": "PP01"},
-            {"operation": "0020", "work_centre": "WELD", "control_profile": "PP01"},
-            {"operation": "0030", "work_centre": "INSPECT", "control_profile": "PP03"},
-        ],
-        "components": [
-            {"material": "RM-1", "required": "200", "unit": "KG", "operation": "0010", "storage_location": "RM01"},
-            {"material": "RM-2", "required": "33.333", "unit": "L", "operation": "0020", "storage_location": "RM01"},
-        ],
-    }
-    return seed | changes
-
-
-STOCK = [
-    {"material": "RM-1", "plant": ERP_PLANT, "storage_location": "RM01", "quantity": "100000", "unit": "KG"},
-    {"material": "RM-2", "plant": ERP_PLANT, "storage_location": "RM01", "quantity": "100000", "unit": "L"},
-]
-CONTROL_PROFILES = {
-    ERP_PLANT: {
-        "PP01": {"confirmation": "required"},
-        "PP03": {"confirmation": "required", "automatic_receipt": True},
-        "PP05": {"confirmation": "milestone"},
-        "PP06": {"confirmation": "milestone", "automatic_receipt": True},
-    }
-}
-
-
 @pytest_asyncio.fixture
 async def order(sap: SapProcess, order_number: str) -> str:
     """A released order with stock for it."""
-    await sap.seed(orders=[order_seed(order_number)], stock=STOCK, control_profiles=CONTROL_PROFILES)
+    await sap.seed_order(order_number)
     return order_number

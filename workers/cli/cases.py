@@ -34,7 +34,13 @@ def list_cases(
     for case in result["cases"]:
         allowed = " ".join(case["allowed"])
         shown.add_row(
-            case["case_id"], case["order"], case["operation"], case["kind"], case["owner_role"], case["summary"], allowed
+            case["case_id"],
+            case["order"],
+            case["operation"],
+            case["kind"],
+            case["owner_role"],
+            case["summary"],
+            allowed,
         )
     say_result(result, shown if result["cases"] else "no cases", as_json=as_json)
 
@@ -74,7 +80,9 @@ async def _decide(decision: DecideCase, plant: Path, data: Path | None, ledger: 
         found = next((c for c in cases if c.case_id == decision.case_id), None)
         if found is None:
             hint = "`plantwright cases list --plant …` shows the open ones"
-            raise BadInput(f"plant {place.plant_id} has no case {decision.case_id}", subject=decision.case_id, hint=hint)
+            raise BadInput(
+                f"plant {place.plant_id} has no case {decision.case_id}", subject=decision.case_id, hint=hint
+            )
         return await place.tell(await place.order_handle(found.order), "decide_case", decision, f"case {found.case_id}")
 
 
@@ -85,4 +93,6 @@ def _amount(text: str | None) -> Decimal | None:
     try:
         return Decimal(text)
     except InvalidOperation as error:
-        raise BadInput(f"{text!r} is no quantity", subject="--quantity", hint="write a number, for example 3") from error
+        raise BadInput(
+            f"{text!r} is no quantity", subject="--quantity", hint="write a number, for example 3"
+        ) from error

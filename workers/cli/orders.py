@@ -26,9 +26,7 @@ Reason = Annotated[str, typer.Option("--reason", help="Why; it is kept with the 
 
 
 @app.command("list")
-def list_orders(
-    plant: PlantFile, data: DataFolder = None, ledger: LedgerUrl = None, as_json: AsJson = False
-) -> None:
+def list_orders(plant: PlantFile, data: DataFolder = None, ledger: LedgerUrl = None, as_json: AsJson = False) -> None:
     """Orders that were taken in, with what was posted for them. Asks the ledger only."""
     result = run_result(_list(plant, data, ledger))
     shown = table("Orders", "order", "material", "quantity", "phase", "operation", "yield", "scrap", "cases",
@@ -221,9 +219,7 @@ def _decide(
     say_result(result, f"order {order}: {answer.message}", as_json=as_json)
 
 
-async def _tell(
-    order: str, update: str, request: Any, plant: Path, data: Path | None, ledger: str | None
-) -> Answer:
+async def _tell(order: str, update: str, request: Any, plant: Path, data: Path | None, ledger: str | None) -> Answer:
     async with office(plant, data, ledger) as place:
         record = await place.ledger.load_order(place.plant_id, order)
         if record.order is None:

@@ -81,6 +81,8 @@ async def _decide(decision: DecideParked, plant: Path, data: Path | None, ledger
         found = next((i for i in items if i.item == decision.item), None)
         if found is None:
             hint = "`plantwright parked list --plant …` shows what waits"
-            raise BadInput(f"plant {place.plant_id} has no parked item {decision.item}", subject=decision.item, hint=hint)
+            raise BadInput(
+                f"plant {place.plant_id} has no parked item {decision.item}", subject=decision.item, hint=hint
+            )
         line = found.line or place.plant.lines[0].id
         return await place.tell(await place.line_handle(line), "decide_parked", decision, f"parked item {found.item}")

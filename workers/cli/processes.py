@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -13,6 +13,7 @@ import typer
 from workers.cli.options import DataFolder, HealthPort, LedgerUrl, PlantFile
 from workers.cli.output import say_progress, say_ready
 from workers.cli.running import run_process
+from workers.health import serve_health
 from workers.settings import Settings, resolve_settings
 
 
@@ -52,23 +53,32 @@ async def _work(plant_file: Path, settings: Settings, health_port: int | None) -
     erp = create_sap(plant.erp, plant.plant.id, settings.environ)
     client = await connect_temporal(settings.environ)
     settings.ensure_data()
-    ledger = await open_ledger(settings.ledger_url)
-    state: dict[str, Any] = {"status": "starting", "plant": plant.plant.id, "mode": plant.posting.mode.value}
-
-    def ready(addresses: Mapping[str, Any]) -> None:
-        state["status"] = "ok"
-        say_ready({**addresses, "mode": plant.posting.mode.value, "pid": os.getpid()})
-
+    books = await open_ledger(settings.ledger_url)
+    state: dict[str, Any] = {"healthy": False, "plant": plant.plant.id, "mode": plant.posting.mode.value}
     try:
         async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(run_plant_worker(client, plant, ledger, erp, on_ready=ready))
-            if health_port is not None:
-                from workers.health import serve_health
+            health = await start_health(tasks, health_port, lambda: state)
 
-                tasks.create_task(serve_health(health_port, lambda: state))
+            def ready(addresses: Mapping[str, Any]) -> None:
+                state["healthy"] = True
+                say_ready({**addresses, "mode": plant.posting.mode.value, "health": health, "pid": os.getpid()})
+
+            tasks.create_task(run_plant_worker(client, plant, books, erp, on_ready=ready))
     finally:
-        await ledger.close()
+        await books.close()
         await erp.aclose()
+
+
+async def start_health(
+    tasks: asyncio.TaskGroup, port: int | None, report: Callable[[], Mapping[str, Any]]
+) -> str | None:
+    """Serve the health page beside the work; its address, None where no port was asked for."""
+    if port is None:
+        return None
+    listening: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+    serving = tasks.create_task(serve_health(port, report, on_ready=listening.set_result))
+    await asyncio.wait({listening, serving}, return_when=asyncio.FIRST_COMPLETED)
+    return listening.result() if listening.done() else serving.result()
 
 
 def edge(
@@ -95,11 +105,10 @@ async def _gather(
     from workers.plant_file import load_plant
 
     plant = load_plant(plant_file, settings.environ)
-    chosen = lines or tuple(line.id for line in plant.lines)
     await run_edge(
         plant,
-        chosen,
-        lambda: connect_temporal(settings.environ),
+        lines,
+        None if dry_run is not None else lambda: connect_temporal(settings.environ),
         settings.ensure_data(),
         settings.environ,
         settings.clock,

@@ -119,7 +119,9 @@ def _shown(result: dict[str, Any]) -> RenderableType:
     parts: list[RenderableType] = [chain]
     others = [d for d in result["documents"] if d["key"] is None]
     if others:
-        by_hand = table("Entered in the ERP itself", "document", "operation", "yield", "scrap", numbers=("yield", "scrap"))
+        by_hand = table(
+            "Entered in the ERP itself", "document", "operation", "yield", "scrap", numbers=("yield", "scrap")
+        )
         for document in others:
             by_hand.add_row(
                 document["document"], document["operation"], document["yield_quantity"], document["scrap_quantity"]
