@@ -161,7 +161,7 @@ class PostingProcedure:
             return await self._refused(record, error)
         if isinstance(error, ErpMisconfigured):
             await self._ledger.open_case(erp_cases.misconfigured(record, error))
-        next_try_at = self._next_try(record.key, error)
+        next_try_at = self._next_try(record, error)
         await self._ledger.note_retry(record.key, next_try_at=next_try_at, message=str(error))
         return Stand(await self._again(record), next_try_at, health_after(error))
 
@@ -360,7 +360,7 @@ class PostingProcedure:
         return Stand(settled)
 
     async def _not_processed(self, record: PostingRecord, token: str, error: ErpError) -> Stand:
-        next_try_at = self._next_try(record.key, error)
+        next_try_at = self._next_try(record, error)
         done = await self._ledger.mark_not_processed(
             record.key, token=token, next_try_at=next_try_at, message=str(error)
         )
@@ -388,7 +388,7 @@ class PostingProcedure:
             wanted = expected if expected is not None else await self._erp.expected_movements(intent_of(record))
             document = await self._erp.read_back(known_document(record))
         except ErpError as error:
-            return Stand(record, self._next_try(record.key, error), health_after(error))
+            return Stand(record, self._next_try(record, error), health_after(error))
         self._failures.pop(record.key, None)
         missing = () if document.reversed else missing_movements(wanted, document.goods_movements)
         booked_at = (record.deadline or document.entered_at or self._now()) - self._timeout
@@ -407,10 +407,10 @@ class PostingProcedure:
 
     # --- common ------------------------------------------------------------------------------------------------------
 
-    def _next_try(self, key: UUID, error: ErpError) -> datetime:
-        """Back-off by failures in a row; what the ERP asked for goes before it."""
-        failed = self._failures.get(key, 0)
-        self._failures[key] = failed + 1
+    def _next_try(self, record: PostingRecord, error: ErpError) -> datetime:
+        """Back-off by attempts, and by failures in a row that never became one; the ERP's own wish goes before it."""
+        failed = max(self._failures.get(record.key, 0), record.attempts)
+        self._failures[record.key] = failed + 1
         pause = self._back_off[min(failed, len(self._back_off) - 1)]
         if error.retry_after is not None:
             pause = max(pause, timedelta(seconds=error.retry_after))

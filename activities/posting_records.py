@@ -52,8 +52,8 @@ def claim_id(intent: PostingIntent) -> str:
     match intent.transaction:
         case CompleteOrder(order=order):
             return f"complete:{order}"
-        case Reverse(document=document):
-            return f"reverse:{document}"
+        case Reverse(order=order, document=document):
+            return f"reverse:{order}:{document}"
         case ConfirmProduction(order=order, operation=operation):
             return f"final:{order}:{operation}"
 

@@ -15,6 +15,9 @@ from signals.base import Message, UtcTime
 
 RULE = "counter-increment/1"
 
+RESET_RULE = "counter-reset/1"
+"""The plant declares that what a restarted counter shows is no production (reset rule rebase)."""
+
 
 class CounterState(Message):
     """The last accepted total, and a suspected one that waits for the next reading to explain it."""
@@ -41,11 +44,15 @@ class CountVerdict(StrEnum):
 
 
 class CountStep(Message):
-    """What a reading adds. `counted` may be booked; `doubtful` pieces wait for a person with this evidence."""
+    """What a reading adds. `counted` may be booked; `doubtful` pieces wait for a person with this evidence.
+
+    `dropped` is what the plant's reset rule declares to be no production.
+    """
 
     verdict: CountVerdict
     counted: int = 0
     doubtful: int = 0
+    dropped: int = 0
     from_total: int | None = None
     to_total: int
     detail: str = ""
@@ -147,6 +154,7 @@ def _restart(config: CounterConfig, state: CounterState, total: int, onward: int
         verdict=CountVerdict.RESET,
         counted=onward + (state.suspect if config.reset is ResetRule.COUNT_NEW_VALUE else 0),
         doubtful=state.suspect if config.reset is ResetRule.PARK else 0,
+        dropped=state.suspect if config.reset is ResetRule.REBASE else 0,
         from_total=state.total,
         to_total=total,
         detail=f"counter restarted from {state.total}, then read {state.suspect}; rule {config.reset.value}",

@@ -7,54 +7,30 @@ once give the same reports as live data. Not for delivering anything: the workfl
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from decimal import Decimal
+from decimal import ROUND_UP
 from typing import NamedTuple, TypeVar
 
-from domain import cycles
+from domain import line_evidence, line_people
 from domain.context import apply_context
-from domain.counters import RULE, CounterState, CountVerdict, read_counter
-from domain.line_state import BufferedEvent, EvidenceCheck, LineState, OrderTally, SourceState, StationState
-from domain.plant import CounterConfig, CounterRole, LineConfig, PlantConfig, StationConfig, TagConfig
-from domain.reporting import (
-    Pieces,
-    add_pieces,
-    close_due,
-    close_order,
-    close_station_order,
-    next_number,
-    park,
-    send,
-    send_end,
-)
-from domain.shifts import production_day, shift_at
+from domain.line_counting import count, judge_cycle, tally_key
+from domain.line_parking import StationEvent, event_item, missing_item, park_event
+from domain.line_state import BufferedEvent, EvidenceCheck, LineState, SourceState, StationState
+from domain.plant import CounterRole, LineConfig, PlantConfig, StationConfig, TagConfig
+from domain.reporting import close_due, close_station_order, park, send_end
 from signals.decisions import AssignOrder, DecideParked
 from signals.events import (
     BatchReceipt,
     CountEvent,
     EventBatch,
     GapEvent,
-    MachineEvent,
     MeasurementEvent,
     OrderAspect,
     OrderEvent,
-    Quality,
     SequencedEvent,
     StateEvent,
 )
-from signals.ids import parked_item_id, report_id, short_hash
 from signals.packml import MachineState
-from signals.reports import (
-    Evidence,
-    HandOver,
-    LineMessage,
-    OperationEnd,
-    ParkedItem,
-    ParkedWhy,
-    ProductionReport,
-    Refusal,
-    ReportBucket,
-    SourceRange,
-)
+from signals.reports import LineMessage, OperationEnd, ParkedItem, ParkedWhy, Refusal
 
 T = TypeVar("T")
 
@@ -63,7 +39,7 @@ WHOLE_LINE = "*"
 
 
 KEPT_ORDERS = 500
-"""Orders whose message numbers a Line remembers; older ones have long been closed."""
+"""Orders whose message numbers a Line remembers; those silent for longest have long been closed."""
 
 KEPT_ANSWERS = 200
 """Decisions whose answers a Line can repeat."""
@@ -99,10 +75,8 @@ class LineBook:
     def ingest(self, batch: EventBatch) -> BatchReceipt:
         """Apply a batch once. Repeats are dropped; a batch beyond a hole is not applied but asks for the rest."""
         source = self.state.sources.setdefault(batch.source, SourceState())
-        if batch.first_seq > source.high_water + 1:
-            if batch.oldest_seq <= source.high_water + 1:
-                return BatchReceipt(high_water=source.high_water, applied=False)
-            self._note_missing(batch, source)
+        if batch.first_seq > source.high_water + 1 and not self._note_missing(batch, source):
+            return BatchReceipt(high_water=source.high_water, applied=False)
         fresh = [e for e in batch.events if e.seq > source.high_water]
         for event in fresh:
             self._take(batch, event)
@@ -112,33 +86,29 @@ class LineBook:
             self.advance(batch.watermark)
         return BatchReceipt(high_water=source.high_water, applied=True, duplicates=len(batch.events) - len(fresh))
 
-    def _note_missing(self, batch: EventBatch, source: SourceState) -> None:
+    def _note_missing(self, batch: EventBatch, source: SourceState) -> bool:
+        """Record what the sender can never send again; False where it still can, or nothing dates the hole yet."""
         first, last = source.high_water + 1, batch.first_seq - 1
-        at = batch.watermark or (batch.events[0].event.at if batch.events else None) or self.state.watermark
-        if at is not None:
-            park(
-                self.state,
-                ParkedItem(
-                    item=parked_item_id(self.state.plant, "gap", batch.source, str(first), str(last)),
-                    plant=self.state.plant,
-                    line=self.state.line,
-                    why=ParkedWhy.GAP,
-                    detail=f"the edge log no longer holds events {first} to {last}; counters show what they counted",
-                    at=at,
-                    ranges=(SourceRange(source=batch.source, first_seq=first, last_seq=last),),
-                ),
-            )
+        first_event = batch.events[0].event.at if batch.events else None
+        at = batch.watermark or first_event or self.state.watermark or batch.sent_at
+        if batch.oldest_seq <= last or at is None:
+            return False
+        park(self.state, missing_item(self.state, batch.source, first, last, at))
         source.high_water = last
+        return True
 
     def _take(self, batch: EventBatch, sequenced: SequencedEvent) -> None:
         event = sequenced.event
         limit = timedelta(seconds=self.line.future_seconds)
-        if batch.sent_at is not None and event.at > batch.sent_at + limit:
-            self._park_event(
-                batch.source, sequenced, ParkedWhy.EVENT_FROM_THE_FUTURE, f"dated {event.at}, sent {batch.sent_at}"
-            )
+        if batch.sent_at is None or event.at <= batch.sent_at + limit:
+            self.state.buffer.append(BufferedEvent(source=batch.source, event=sequenced))
             return
-        self.state.buffer.append(BufferedEvent(source=batch.source, event=sequenced))
+        why, detail = ParkedWhy.EVENT_FROM_THE_FUTURE, f"dated {event.at}, sent {batch.sent_at}"
+        config = self.line.station(event.equipment)
+        if config is None:
+            park(self.state, event_item(self.state, batch.source, sequenced, why, detail))
+        else:
+            park_event(self._at(config, batch.source, sequenced), why, detail)
 
     def advance(self, watermark: datetime) -> None:
         """Apply all events up to the watermark, in event-time order, then close what has ended by then."""
@@ -154,26 +124,31 @@ class LineBook:
         close_due(self.state, watermark)
 
     # --- applying ----------------------------------------------------------------------------------------
+    def _at(self, config: StationConfig, source: str, sequenced: SequencedEvent) -> StationEvent:
+        return StationEvent(self.state, self.plant, self.line, config, source, sequenced)
+
     def _apply(self, source: str, sequenced: SequencedEvent) -> None:
         event = sequenced.event
+        # Windows end by event time, before whatever happens then: numbers do not depend on how events arrived.
+        close_due(self.state, event.at)
         if isinstance(event, GapEvent) and event.equipment in (WHOLE_LINE, self.state.line):
             self.state.new_events.append((source, sequenced))
             for config in self.line.stations:
-                self._apply_to(config, source, sequenced)
+                self._apply_to(self._at(config, source, sequenced))
             return
         config = self.line.station(event.equipment)
         if config is None:
-            self._park_event(source, sequenced, ParkedWhy.UNKNOWN_OPERATION, f"no station {event.equipment}")
+            why, detail = ParkedWhy.UNKNOWN_OPERATION, f"no station {event.equipment}"
+            park(self.state, event_item(self.state, source, sequenced, why, detail))
             return
         if not isinstance(event, MeasurementEvent):
             self.state.new_events.append((source, sequenced))
-        self._apply_to(config, source, sequenced)
+        self._apply_to(self._at(config, source, sequenced))
 
-    def _apply_to(self, config: StationConfig, source: str, sequenced: SequencedEvent) -> None:
-        event = sequenced.event
-        station = self.state.station(config.id)
+    def _apply_to(self, at_station: StationEvent) -> None:
+        config, station, event = at_station.config, at_station.station, at_station.event
         if config.cycle is not None:
-            self._judge_cycle(config, station, source, sequenced)
+            judge_cycle(at_station)
         match event:
             case StateEvent():
                 if event.state is not station.machine:
@@ -181,36 +156,35 @@ class LineBook:
             case GapEvent():
                 station.machine, station.machine_since = MachineState.UNKNOWN, event.at
             case CountEvent() if config.cycle is None:
-                self._count(config, station, source, sequenced, event)
+                count(at_station, event, self._tags.get((config.id, event.tag)))
             case OrderEvent(aspect=OrderAspect.ORDER | OrderAspect.OPERATION):
-                self._change_order(config, station, source, sequenced, event)
+                self._change_order(at_station, event)
             case _:
                 pass
         station.context = apply_context(station.context, event)
 
-    def _change_order(
-        self, config: StationConfig, station: StationState, source: str, sequenced: SequencedEvent, event: OrderEvent
-    ) -> None:
+    def _change_order(self, at_station: StationEvent, event: OrderEvent) -> None:
+        config, station = at_station.config, at_station.station
         old = station.context
         new = apply_context(old, event)
-        if (new.order, new.operation_at(config)) == (old.order, old.operation_at(config)):
+        if tally_key(old, config) == tally_key(new, config):
             return
         if station.last_count_at is not None and event.at < station.last_count_at:
             detail = (
                 f"{event.aspect.value} {event.value!r} from {event.at} came after pieces of {station.last_count_at}"
             )
-            self._park_event(source, sequenced, ParkedWhy.LATE_EVENT, detail)
+            park_event(at_station, ParkedWhy.LATE_EVENT, detail)
         close_station_order(self.state, config.id, old.order)
-        self._end_operation(config, station, old.order, old.operation_at(config), event.at)
+        self._end_operation(config, station, event.at)
         if new.order and self.line.second_evidence and config.cycle is None and new.order != old.order:
             self.state.checks.append(EvidenceCheck(station=config.id, order=new.order))
 
-    def _end_operation(
-        self, config: StationConfig, station: StationState, order: str, operation: str, at: datetime
-    ) -> None:
-        tally = station.tallies.pop(f"{order}|{operation}", None)
+    def _end_operation(self, config: StationConfig, station: StationState, at: datetime) -> None:
+        order, operation = station.context.order, station.context.operation_at(config)
+        tally = station.tallies.pop(tally_key(station.context, config), None)
         if not order or not operation or tally is None:
             return
+        in_line = tally.infeed - tally.out if self._has_infeed(config) else 0
         end = OperationEnd(
             plant=self.state.plant,
             line=self.state.line,
@@ -219,7 +193,7 @@ class LineBook:
             operation=operation,
             ended_at=at,
             watermark=max(at, self.state.watermark or at),
-            in_line=tally.infeed - tally.out if self._has_infeed(config) else 0,
+            in_line=int(in_line.to_integral_value(rounding=ROUND_UP)) if in_line else 0,
         )
         if self.line.second_evidence and config.cycle is None:
             self.state.checks.append(EvidenceCheck(station=config.id, order=order, end=end))
@@ -229,296 +203,29 @@ class LineBook:
     def _has_infeed(self, config: StationConfig) -> bool:
         return any(t.counter is not None and t.counter.role is CounterRole.INFEED for t in config.tags)
 
-    def _count(
-        self,
-        config: StationConfig,
-        station: StationState,
-        source: str,
-        sequenced: SequencedEvent,
-        event: CountEvent,
-    ) -> None:
-        tag = self._tags.get((config.id, event.tag))
-        if tag is None or tag.counter is None:
-            self._park_event(source, sequenced, ParkedWhy.UNKNOWN_OPERATION, f"tag {event.tag} is no counter here")
-            return
-        if event.quality is Quality.BAD:
-            self._park_event(
-                source, sequenced, ParkedWhy.BAD_QUALITY, f"{event.tag} read {event.total} with bad quality"
-            )
-            return
-        before = station.counters.get(event.tag)
-        after, step = read_counter(before or CounterState(), tag.counter, event.total, event.at)
-        station.counters[event.tag] = after
-        if step.doubtful:
-            why = ParkedWhy.COUNTER_RESET if step.verdict is CountVerdict.RESET else ParkedWhy.IMPLAUSIBLE_COUNT
-            self._park_event(
-                source,
-                sequenced,
-                why,
-                f"{event.tag}: {step.detail}",
-                pieces=step.doubtful,
-                counter=tag.counter,
-                from_total=step.from_total,
-            )
-        elif step.verdict in (CountVerdict.SUSPECT, CountVerdict.GLITCH):
-            detail = f"{event.tag} read {event.total} after {step.from_total}: {step.detail}"
-            self._park_event(source, sequenced, ParkedWhy.IMPLAUSIBLE_COUNT, detail)
-        if step.counted:
-            station.last_count_at = event.at
-            self._book(config, station, source, sequenced, tag, tag.counter, step.counted, step.from_total)
-
-    def _book(
-        self,
-        config: StationConfig,
-        station: StationState,
-        source: str,
-        sequenced: SequencedEvent,
-        tag: TagConfig,
-        counter: CounterConfig,
-        counts: int,
-        from_total: int | None,
-    ) -> None:
-        context, event = station.context, sequenced.event
-        tally = station.tallies.setdefault(f"{context.order}|{context.operation_at(config)}", OrderTally())
-        pieces = counts * counter.per_count
-        if counter.role is CounterRole.INFEED:
-            tally.infeed += counts
-            return
-        if counter.role is CounterRole.CYCLE:
-            return
-        tally.out += counts
-        good = counter.role is CounterRole.GOOD
-        add_pieces(
-            self.state,
-            self.plant,
-            self.line,
-            config,
-            context,
-            Pieces(
-                at=event.at,
-                source=source,
-                seq=sequenced.seq,
-                event_id=event.event_id,
-                rule=RULE,
-                counter=f"{config.id}.{tag.name}",
-                unit=counter.unit,
-                good=Decimal(pieces) if good else Decimal(0),
-                scrap=Decimal(0) if good else Decimal(pieces),
-                from_total=from_total,
-                to_total=event.total if isinstance(event, CountEvent) else None,
-                serial=context.serial if good and counts == 1 else "",
-            ),
-        )
-
-    def _judge_cycle(
-        self, config: StationConfig, station: StationState, source: str, sequenced: SequencedEvent
-    ) -> None:
-        assert config.cycle is not None
-        event = sequenced.event
-        result = cycles.step(station.cycle or cycles.CycleState(), config.cycle, station.context, event)
-        station.cycle = result.state
-        for done in result.completions:
-            station.last_count_at = done.at
-            context = done.context
-            operation = context.operation_at(config)
-            station.tallies.setdefault(f"{context.order}|{operation}", OrderTally()).out += 1
-            add_pieces(
-                self.state,
-                self.plant,
-                self.line,
-                config,
-                context,
-                Pieces(
-                    at=done.at,
-                    source=source,
-                    seq=sequenced.seq,
-                    event_id=event.event_id,
-                    rule=done.rule,
-                    counter=f"{config.id}.cycle",
-                    unit=config.cycle.unit,
-                    good=Decimal(1),
-                    serial=done.serial,
-                    detail=done.detail,
-                    machine_seconds=done.active_seconds,
-                    first_at=done.first_at,
-                    event_ids=done.event_ids,
-                ),
-            )
-        self.state.new_refusals.extend(result.refusals)
-        for draft in result.parked:
-            park(
-                self.state,
-                ParkedItem(
-                    item=parked_item_id(self.state.plant, draft.why.value, *draft.identity),
-                    plant=self.state.plant,
-                    line=self.state.line,
-                    order=draft.context.order,
-                    operation=draft.context.operation_at(config),
-                    why=draft.why,
-                    detail=draft.detail,
-                    at=draft.at,
-                    yield_quantity=draft.yield_quantity,
-                    unit=config.cycle.unit,
-                    batch=draft.context.batch,
-                    serial=draft.context.serial,
-                    evidence=draft.evidence,
-                    ranges=(SourceRange(source=source, first_seq=sequenced.seq, last_seq=sequenced.seq),),
-                ),
-            )
-
-    def _park_event(
-        self,
-        source: str,
-        sequenced: SequencedEvent,
-        why: ParkedWhy,
-        detail: str,
-        *,
-        pieces: int = 0,
-        counter: CounterConfig | None = None,
-        from_total: int | None = None,
-    ) -> None:
-        event = sequenced.event
-        config = self.line.station(event.equipment)
-        context = self.state.station(event.equipment).context if config else None
-        amount = Decimal(pieces) * (counter.per_count if counter else Decimal(1))
-        scrap = counter is not None and counter.role is CounterRole.REJECT
-        counts = counter is not None and counter.role in (CounterRole.GOOD, CounterRole.REJECT)
-        park(
-            self.state,
-            ParkedItem(
-                item=parked_item_id(self.state.plant, why.value, event.event_id),
-                plant=self.state.plant,
-                line=self.state.line,
-                order=context.order if context else "",
-                operation=context.operation_at(config) if context and config else "",
-                why=why,
-                detail=detail,
-                at=event.at,
-                yield_quantity=amount if counts and not scrap else Decimal(0),
-                scrap_quantity=amount if scrap else Decimal(0),
-                unit=counter.unit if counter else "",
-                batch=context.batch if context else "",
-                evidence=(
-                    Evidence(
-                        rule=RULE,
-                        detail=detail,
-                        counter=event.tag,
-                        from_total=from_total,
-                        to_total=_total(event),
-                        event_ids=(event.event_id,),
-                    ),
-                ),
-                ranges=(SourceRange(source=source, first_seq=sequenced.seq, last_seq=sequenced.seq),),
-            ),
-        )
-
     # --- people ------------------------------------------------------------------------------------------
     def hand_over(self, order: str) -> None:
         """Send what was counted for an order so far, and say so behind it."""
-        close_order(self.state, order)
-        message = HandOver(
-            plant=self.state.plant,
-            line=self.state.line,
-            number=next_number(self.state, order),
-            order=order,
-            watermark=self.state.watermark,
-        )
-        send(self.state, LineMessage(hand_over=message))
+        line_people.hand_over(self.state, order)
 
     def assign(self, wish: AssignOrder) -> None:
         """A person assigns an order to a station from an instant of event time on."""
-        aspects = {OrderAspect.ORDER: wish.order or "", OrderAspect.OPERATION: wish.operation or ""}
-        if wish.batch is not None:
-            aspects[OrderAspect.BATCH] = wish.batch
-        for number, (aspect, value) in enumerate(aspects.items(), start=1):
-            if aspect is OrderAspect.OPERATION and not wish.operation:
-                continue
-            event = OrderEvent(
-                event_id=short_hash("assign", wish.decision_id, aspect.value, length=26),
-                at=wish.valid_from,
-                equipment=wish.equipment,
-                tag=f"assigned by {wish.by}"[:80],
-                aspect=aspect,
-                value=value,
-            )
-            entry = BufferedEvent(source=f"person:{wish.decision_id}", event=SequencedEvent(seq=number, event=event))
-            self.state.buffer.append(entry)
+        self.state.buffer.extend(line_people.assignment_events(wish))
         if self.state.watermark is not None:
             self.advance(self.state.watermark)
 
     def accept_parked(self, item: ParkedItem, decision: DecideParked, order: str, operation: str) -> None:
         """A person accepted a parked item: it becomes a report with the decision as its evidence."""
-        if item.yield_quantity == 0 and item.scrap_quantity == 0:
-            return
-        decided = Evidence(rule="person-decision/1", detail=f"{decision.by}: {decision.reason}")
-        first = item.evidence[0].model_copy(update={"event_ids": ()}) if item.evidence else None
-        report = ProductionReport(
-            report_id=report_id(self.state.plant, self.state.line, order, operation, [], f"parked:{item.item}"),
-            plant=self.state.plant,
-            line=self.state.line,
-            number=next_number(self.state, order),
-            bucket=ReportBucket(
-                order=order,
-                operation=operation,
-                batch=item.batch,
-                person=decision.by,
-                shift=shift_at(self.plant.plant, self.plant.shifts, item.at).label,
-                posting_date=production_day(self.plant.plant, item.at),
-            ),
-            yield_quantity=item.yield_quantity,
-            scrap_quantity=item.scrap_quantity,
-            unit=item.unit,
-            first_at=item.at,
-            last_at=item.at,
-            serials=(item.serial,) if item.serial else (),
-            ranges=item.ranges,
-            evidence=(decided, *((first,) if first else ()), *item.evidence[1:]),
-        )
-        send(self.state, LineMessage(report=report))
+        line_people.accept_parked(self.state, self.plant, item, decision, order, operation)
 
     # --- second evidence ---------------------------------------------------------------------------------
     def settle_checks(self) -> None:
         """Compare second readings whose time the watermark has passed; release the ends that waited for them."""
-        for check in list(self.state.checks):
-            if check.read_at is None or self.state.watermark is None or check.read_at > self.state.watermark:
-                continue
-            self.state.checks.remove(check)
-            differences = self._differences(check)
-            if differences:
-                self._park_difference(check, differences)
-            if check.end is not None:
-                note = "agrees" if not differences else "differs: " + "; ".join(differences)
-                send_end(self.state, check.end.model_copy(update={"second_evidence": note}))
+        line_evidence.settle_checks(self.state, self.line)
 
-    def _differences(self, check: EvidenceCheck) -> list[str]:
-        station = self.state.station(check.station)
-        found: list[str] = []
-        for tag, total in sorted(check.readings.items()):
-            known = station.counters.get(tag)
-            seen = known.total if known else None
-            moved_on = (
-                known is not None and known.at is not None and check.read_at is not None and known.at > check.read_at
-            )
-            if seen != total and not moved_on:
-                found.append(f"{check.station}.{tag} reads {total}, events say {seen}")
-        return found
-
-    def _park_difference(self, check: EvidenceCheck, differences: list[str]) -> None:
-        assert check.read_at is not None
-        park(
-            self.state,
-            ParkedItem(
-                item=parked_item_id(self.state.plant, "evidence_disagrees", check.station, check.order, *differences),
-                plant=self.state.plant,
-                line=self.state.line,
-                order=check.order,
-                operation=check.end.operation if check.end else "",
-                why=ParkedWhy.EVIDENCE_DISAGREES,
-                detail="; ".join(differences),
-                at=check.read_at,
-                evidence=(Evidence(rule="second-evidence/1", detail="; ".join(differences)),),
-            ),
-        )
+    def give_up_check(self, check: EvidenceCheck) -> None:
+        """The source did not answer: the end goes out saying so, and the order asks a person before final."""
+        line_evidence.give_up(self.state, check)
 
     # --- ledger ------------------------------------------------------------------------------------------
     def has_news(self) -> bool:
@@ -535,13 +242,3 @@ class LineBook:
         s.numbers = _newest(s.numbers, KEPT_ORDERS)
         s.answered = _newest(s.answered, KEPT_ANSWERS)
         return news
-
-    def give_up_check(self, check: EvidenceCheck) -> None:
-        """The source did not answer: the end goes out saying so, and the order asks a person before final."""
-        self.state.checks.remove(check)
-        if check.end is not None:
-            send_end(self.state, check.end.model_copy(update={"second_evidence": "unavailable"}))
-
-
-def _total(event: MachineEvent) -> int | None:
-    return event.total if isinstance(event, CountEvent) else None

@@ -60,8 +60,8 @@ class OpenBucket(State):
 class OrderTally(State):
     """Pieces of one order that went in and out at a station, since the order came to it."""
 
-    infeed: int = 0
-    out: int = 0
+    infeed: Decimal = ZERO
+    out: Decimal = ZERO
 
 
 class StationState(State):
@@ -71,6 +71,9 @@ class StationState(State):
     machine: MachineState = MachineState.UNKNOWN
     machine_since: UtcTime | None = None
     counters: dict[str, CounterState] = Field(default_factory=dict)
+    suspected_in: dict[str, StationContext] = Field(
+        default_factory=dict, description="by counter: the context that its suspected reading fell into"
+    )
     last_count_at: UtcTime | None = None
     cycle: CycleState | None = None
     tallies: dict[str, OrderTally] = Field(default_factory=dict, description="by order, while it is at the station")
@@ -100,7 +103,9 @@ class LineState(State):
     stations: dict[str, StationState] = Field(default_factory=dict)
     open: list[OpenBucket] = Field(default_factory=list[OpenBucket])
     numbers: dict[str, int] = Field(default_factory=dict, description="last message number by order")
-    outbox: list[LineMessage] = Field(default_factory=list[LineMessage], description="recorded or to be recorded, not delivered yet")
+    outbox: list[LineMessage] = Field(
+        default_factory=list[LineMessage], description="recorded or to be recorded, not delivered yet"
+    )
     checks: list[EvidenceCheck] = Field(default_factory=list[EvidenceCheck])
     answered: dict[str, Answer] = Field(default_factory=dict)
     parked_count: int = 0

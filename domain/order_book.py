@@ -5,14 +5,13 @@ Deterministic over its state; the workflow does the waiting and the asking.
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
-from decimal import Decimal
+from datetime import date, datetime, timedelta
 
-from domain.order_plan import confirmed_operations, everything_final, evidence_trouble, predecessor_of
+from domain import order_cases
+from domain.order_plan import CONFIRMED, confirmed_operations, everything_final
 from domain.order_state import OperationState, OrderSettings, OrderState, PendingCheck, PendingReport
 from signals.base import ZERO
 from signals.documents import Case, CaseAction, CaseKind, Credit, OperationTotals, PostingOutcome, PostingState
-from signals.ids import case_id
 from signals.orders import OrderPhase, ProductionOrder
 from signals.reports import LineMessage, OperationEnd, ProductionReport
 from signals.status import OperationStatus, OrderStatus
@@ -36,28 +35,42 @@ class OrderBook:
         credits: tuple[Credit, ...],
         cases: tuple[Case, ...],
         finals: frozenset[str],
+        closed_cases: tuple[Case, ...] = (),
     ) -> None:
         """Take over what the ledger knows: `settled` are reports whose posting needs nothing more.
 
+        `closed_cases` are the order's cases that were decided: what a person has settled is not asked again.
         Idempotent: called at the start and whenever a message number is missing.
         """
         state = self.state
         state.order, state.settings = order, settings
         for operation in order.operations:
             state.operations.setdefault(operation.operation, OperationState(operation=operation.operation))
+        for case in closed_cases:
+            order_cases.remember_decision(state, case)
         for message in sorted(messages, key=lambda m: (m.line, m.number)):
             self.receive(message)
         state.pending = [r for r in state.pending if r.report_id not in settled]
-        self.take_totals(totals)
         for credit in credits:
-            if credit.operation in state.operations:
-                state.operations[credit.operation].credit = credit
+            self._take_credit(credit)
         for number in finals:
             if number in state.operations:
                 state.operations[number].final_posted = True
         for case in cases:
             self.open(case)
+        self.take_totals(totals)
         state.reload = False
+
+    def _take_credit(self, credit: Credit) -> None:
+        """The ledger's word, but for a posting on its way: whether it has taken its part off yet is not known here."""
+        operation = self.state.operations.get(credit.operation)
+        if operation is None:
+            return
+        on_its_way = [self.state.current, operation.waiting]
+        if not any(
+            i is not None and i.credit is not None and i.credit.operation == credit.operation for i in on_its_way
+        ):
+            operation.credit = credit
 
     # --- from the line -----------------------------------------------------------------------------------
     def receive(self, message: LineMessage) -> None:
@@ -65,7 +78,7 @@ class OrderBook:
         known = self.state.high_water.get(message.line, 0)
         if message.number <= known:
             return
-        if message.number > known + 1:
+        if message.number > known + 1 or self.state.order is None:
             self.state.reload = True
             return
         self.state.high_water[message.line] = message.number
@@ -79,19 +92,25 @@ class OrderBook:
     def _take_report(self, report: ProductionReport) -> None:
         operation = self.state.operations.get(report.bucket.operation)
         if operation is None:
-            self._refuse(report, CaseKind.UNKNOWN_OPERATION, "the order has no such operation")
+            order_cases.refuse(self.state, report, CaseKind.UNKNOWN_OPERATION, "the order has no such operation")
             return
         assert self.state.order is not None
         declared = self.state.order.find_operation(operation.operation)
         if declared is not None and declared.unit != report.unit:
-            self._refuse(report, CaseKind.UNIT_MISMATCH, f"counted in {report.unit}, the order is in {declared.unit}")
+            order_cases.refuse(
+                self.state, report, CaseKind.UNIT_MISMATCH, f"counted in {report.unit}, the order is in {declared.unit}"
+            )
             return
         operation.reported_yield += report.yield_quantity
         operation.reported_scrap += report.scrap_quantity
         operation.reported_rework += report.rework_quantity
-        operation.last_posting_date = report.bucket.posting_date
+        operation.last_posting_date = max(operation.last_posting_date or date.min, report.bucket.posting_date)
+        operation.last_at = max(operation.last_at or report.last_at, report.last_at)
+        self._judge_end(operation)
         if self.state.phase in (OrderPhase.RELEASED, OrderPhase.READY):
             self.state.phase = OrderPhase.RUNNING
+        if declared is None or declared.confirmation not in CONFIRMED:
+            return  # counted for the plant; this ERP takes no confirmation of the operation
         self.state.pending.append(
             PendingReport(
                 report_id=report.report_id,
@@ -107,99 +126,29 @@ class OrderBook:
                 machine_seconds=report.machine_seconds,
             )
         )
-        self._check_tolerance(operation)
+        order_cases.check_tolerance(self.state, operation)
+        order_cases.check_evidence(self.state, operation)
+        order_cases.check_predecessors(self.state)
 
     def _take_end(self, end: OperationEnd) -> None:
         operation = self.state.operations.get(end.operation)
         if operation is None:
             return
-        operation.ended = True
+        operation.ended_at = max(operation.ended_at or end.ended_at, end.ended_at)
         operation.in_line += end.in_line
         operation.second_evidence = end.second_evidence
-        trouble = evidence_trouble(operation)
-        if trouble and not operation.evidence_accepted and self._looks_complete(operation):
-            self.open(
-                self._case(
-                    CaseKind.SECOND_EVIDENCE,
-                    operation.operation,
-                    trouble,
-                    "supervisor",
-                    (CaseAction.ACCEPT,),
-                    subject=trouble,
-                )
-            )
+        self._judge_end(operation)
+        order_cases.check_evidence(self.state, operation)
 
-    def _looks_complete(self, operation: OperationState) -> bool:
-        assert self.state.order is not None
-        declared = self.state.order.find_operation(operation.operation)
-        if declared is None:
-            return False
-        before = predecessor_of(self.state.order, declared)
-        expected = self.state.operations[before.operation].reported_yield if before else declared.planned
-        return operation.reported_total >= expected
-
-    def _check_tolerance(self, operation: OperationState) -> None:
-        order = self.state.order
-        assert order is not None
-        declared = order.find_operation(operation.operation)
-        if declared is None or order.unlimited_over_delivery or operation.over_accepted:
-            return
-        percent = order.over_delivery_percent
-        if percent is None:
-            percent = self.state.settings.over_delivery_percent
-        limit = declared.planned * (1 + percent / Decimal(100))
-        if operation.reported_yield > limit:
-            detail = f"yield {operation.reported_yield} is beyond {declared.planned} plus {percent} %"
-            self.open(
-                self._case(
-                    CaseKind.BEYOND_TOLERANCE,
-                    operation.operation,
-                    detail,
-                    "supervisor",
-                    (CaseAction.ACCEPT,),
-                    subject="over",
-                )
-            )
-
-    def _refuse(self, report: ProductionReport, kind: CaseKind, detail: str) -> None:
-        where = report.bucket.operation
-        case = self._case(
-            kind,
-            where,
-            f"report {report.number} of {report.line}: {detail}",
-            "supervisor",
-            (CaseAction.SKIP,),
-            subject=report.report_id,
-        )
-        self.open(
-            case.model_copy(
-                update={
-                    "yield_quantity": report.yield_quantity,
-                    "scrap_quantity": report.scrap_quantity,
-                    "unit": report.unit,
-                }
-            )
-        )
-
-    def _case(
-        self, kind: CaseKind, operation: str, summary: str, role: str, allowed: tuple[CaseAction, ...], *, subject: str
-    ) -> Case:
-        return Case(
-            case_id=case_id(self.state.plant, self.state.order_id, kind.value, f"{operation}:{subject}"),
-            plant=self.state.plant,
-            order=self.state.order_id,
-            operation=operation,
-            kind=kind,
-            owner_role=role,
-            summary=summary,
-            allowed=allowed,
-        )
+    def _judge_end(self, operation: OperationState) -> None:
+        """Pieces made after an end take it back: the order has returned to a station, or never left another one."""
+        if operation.ended_at is not None:
+            operation.ended = operation.last_at is None or operation.last_at <= operation.ended_at
 
     # --- cases -------------------------------------------------------------------------------------------
     def open(self, case: Case) -> None:
         """Note an open case once."""
-        if all(c.case_id != case.case_id for c in self.state.cases):
-            self.state.cases.append(case)
+        order_cases.note_case(self.state, case)
 
     def close(self, case_id_: str) -> None:
         """A case is settled."""
@@ -219,6 +168,7 @@ class OrderBook:
             operation.posted_yield = total.yield_quantity
             operation.posted_scrap = total.scrap_quantity or ZERO
             operation.posted_rework = total.rework_quantity or ZERO
+        order_cases.check_predecessors(self.state)
 
     def settled(self, intent: PostingIntent, outcome: PostingOutcome) -> None:
         """A posting reached its end: its reports are taken, and what it changed is noted."""
@@ -239,12 +189,12 @@ class OrderBook:
         operation = self.state.operations.get(_operation_of(intent))
         if operation is None or operation.credit is None or intent.credit is None:
             return
-        left = operation.credit
+        left, used = operation.credit, intent.credit
         operation.credit = left.model_copy(
             update={
-                "yield_quantity": left.yield_quantity - intent.credit.yield_quantity,
-                "scrap_quantity": left.scrap_quantity - intent.credit.scrap_quantity,
-                "rework_quantity": left.rework_quantity - intent.credit.rework_quantity,
+                "yield_quantity": max(left.yield_quantity - used.yield_quantity, ZERO),
+                "scrap_quantity": max(left.scrap_quantity - used.scrap_quantity, ZERO),
+                "rework_quantity": max(left.rework_quantity - used.rework_quantity, ZERO),
             }
         )
 
@@ -274,10 +224,8 @@ class OrderBook:
             operation.revision += 1
             operation.waiting = None
             operation.awaits_approval = False
-        elif case.kind is CaseKind.BEYOND_TOLERANCE:
-            operation.over_accepted = True
-        elif case.kind is CaseKind.SECOND_EVIDENCE:
-            operation.evidence_accepted = True
+        else:
+            order_cases.note_acceptance(self.state, case)
 
     def is_final(self) -> bool:
         """Every operation is confirmed final."""

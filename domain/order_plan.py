@@ -11,6 +11,7 @@ from decimal import Decimal
 
 from domain.order_state import OperationState, OrderState, PendingReport
 from signals.base import ZERO
+from signals.decisions import PostingMode
 from signals.documents import Case, Credit
 from signals.ids import posting_key
 from signals.orders import ConfirmationMode, Operation, ProductionOrder
@@ -34,13 +35,63 @@ def confirmed_operations(order: ProductionOrder) -> list[Operation]:
     return [o for o in order.operations if o.confirmation in CONFIRMED]
 
 
-def predecessor_of(order: ProductionOrder, operation: Operation) -> Operation | None:
-    """The confirmed operation before this one: as the order says, else by routing order within its sequence."""
-    candidates = confirmed_operations(order)
+def predecessors_of(order: ProductionOrder, operation: Operation) -> list[Operation]:
+    """The confirmed operations right before this one: as the order says, else by routing order within its sequence.
+
+    One that is not confirmed is looked through: what was before it counts.
+    """
+    found: dict[str, Operation] = {}
+    seen: set[str] = set()
+    waiting = _named_before(order, operation)
+    while waiting:
+        named = order.find_operation(waiting.pop(0))
+        if named is None or named.operation in seen:
+            continue
+        seen.add(named.operation)
+        if named.confirmation in CONFIRMED:
+            found[named.operation] = named
+        else:
+            waiting += _named_before(order, named)
+    return list(found.values())
+
+
+def _named_before(order: ProductionOrder, operation: Operation) -> list[str]:
     if operation.predecessors:
-        return next((o for o in candidates if o.operation in operation.predecessors), None)
-    before = [o for o in candidates if o.sequence == operation.sequence and o.operation < operation.operation]
-    return before[-1] if before else None
+        return list(operation.predecessors)
+    same = [o for o in order.operations if o.sequence == operation.sequence]
+    before = [o.operation for o in same if _place(o.operation) < _place(operation.operation)]
+    return [max(before, key=_place)] if before else []
+
+
+def _place(number: str) -> tuple[int, str]:
+    """Routing order of operation numbers, zero-padded (SAP: 0010) or not (Oracle, Dynamics: 10)."""
+    bare = number.lstrip("0")
+    return len(bare), bare
+
+
+def expected_pieces(state: OrderState, operation: Operation) -> Decimal:
+    """How many pieces the operation will see: what its predecessors yielded, at the first one what is planned."""
+    assert state.order is not None
+    before = predecessors_of(state.order, operation)
+    return min((state.operations[b.operation].reported_yield for b in before), default=operation.planned)
+
+
+def exceeds_predecessors(state: OrderState, operation: Operation) -> bool:
+    """More was reported than its predecessors delivered, and nothing more will come from them."""
+    assert state.order is not None
+    book = state.operations[operation.operation]
+    limit = _limit(state, state.order, operation, book)
+    if limit is None or book.reported_total <= limit:
+        return False
+    numbers = {b.operation for b in predecessors_of(state.order, operation)}
+    open_ = any(r.bucket.operation in numbers for r in state.pending)
+    return not open_ and all(_is_over(state, number) for number in numbers)
+
+
+def _is_over(state: OrderState, operation: str) -> bool:
+    """Final, or never to be final because a cancelled order did not touch it."""
+    book = state.operations[operation]
+    return book.final_posted or (state.cancel_requested and book.reported_total == 0 and book.posted_total == 0)
 
 
 def blocking_cases(state: OrderState, operation: str) -> list[Case]:
@@ -110,28 +161,30 @@ def _take(
 
 
 def _room(state: OrderState, order: ProductionOrder, operation: Operation, book: OperationState) -> Decimal | None:
-    before = predecessor_of(order, operation)
-    if before is None or operation.overlap:
+    limit = _limit(state, order, operation, book)
+    return None if limit is None else limit - book.posted_total
+
+
+def _limit(state: OrderState, order: ProductionOrder, operation: Operation, book: OperationState) -> Decimal | None:
+    """`predecessor-yield/1`: how much the operation may post in all; None where nothing limits it."""
+    free = operation.overlap or book.beyond_predecessor_accepted or state.settings.mode is PostingMode.SHADOW
+    before = predecessors_of(order, operation)
+    if free or not before:
         return None
-    if state.settings.mode.value == "shadow":
-        return None
-    return state.operations[before.operation].posted_yield - book.posted_total
+    return min(state.operations[b.operation].posted_yield for b in before)
 
 
 def is_ready_for_final(state: OrderState, order: ProductionOrder, operation: Operation, book: OperationState) -> bool:
     """`final-when/1`: all pieces are in, the predecessor is final, and the evidence agrees or a person accepted it."""
-    before = predecessor_of(order, operation)
-    if before is not None and not state.operations[before.operation].final_posted:
+    if not all(_is_over(state, b.operation) for b in predecessors_of(order, operation)):
         return False
     asked = state.complete_requested or state.cancel_requested
     if asked and state.handing_over:
         return False
     if state.cancel_requested and book.reported_total == 0 and book.posted_total == 0:
         return False
-    if not asked:
-        expected = state.operations[before.operation].reported_yield if before is not None else operation.planned
-        if not book.ended or book.reported_total < expected:
-            return False
+    if not asked and (not book.ended or book.reported_total < expected_pieces(state, operation)):
+        return False
     return asked or book.evidence_accepted or evidence_trouble(book) == ""
 
 
@@ -158,9 +211,10 @@ def confirm_intent(
     """The confirmation that takes these reports; its key is fixed by them."""
     assert state.order is not None
     used = credit_used(book, reports)
-    quantity = sum((r.yield_quantity for r in reports), ZERO) - used[0]
-    scrap = sum((r.scrap_quantity for r in reports), ZERO) - used[1]
-    rework = sum((r.rework_quantity for r in reports), ZERO) - used[2]
+    gross = _sums(reports)
+    covered = bool(reports) and not final and gross == used
+    # A covered posting sends nothing; its claim says what the reports say.
+    quantity, scrap, rework = gross if covered else tuple(g - u for g, u in zip(gross, used, strict=True))
     ids = [r.report_id for r in reports]
     if final:
         ids.append(f"final:{state.order_id}:{operation.operation}")
@@ -168,8 +222,6 @@ def confirm_intent(
         state.plant, state.order_id, operation.operation, TransactionType.CONFIRM_PRODUCTION.value, ids, book.revision
     )
     bucket = reports[0].bucket if reports else None
-    full = sum((r.total for r in reports), ZERO)
-    covered = bool(reports) and not final and quantity + scrap + rework == 0
     transaction = ConfirmProduction(
         plant=state.plant,
         order=state.order_id,
@@ -177,9 +229,9 @@ def confirm_intent(
         sequence=operation.sequence,
         work_centre=operation.work_centre,
         batch=bucket.batch if bucket else "",
-        yield_quantity=full if covered else quantity,
-        scrap_quantity=ZERO if covered else scrap,
-        rework_quantity=ZERO if covered else rework,
+        yield_quantity=quantity,
+        scrap_quantity=scrap,
+        rework_quantity=rework,
         unit=operation.unit,
         reason=bucket.reason if bucket else "",
         person=bucket.person if bucket else "",
@@ -210,10 +262,17 @@ def credit_used(book: OperationState, reports: list[PendingReport]) -> tuple[Dec
     """How much of an adopted hand entry these reports use up: yield, scrap, rework."""
     if book.credit is None:
         return ZERO, ZERO, ZERO
+    good, scrap, rework = _sums(reports)
+    credit = book.credit
+    return min(good, credit.yield_quantity), min(scrap, credit.scrap_quantity), min(rework, credit.rework_quantity)
+
+
+def _sums(reports: list[PendingReport]) -> tuple[Decimal, Decimal, Decimal]:
+    """Yield, scrap, rework."""
     return (
-        min(sum((r.yield_quantity for r in reports), ZERO), book.credit.yield_quantity),
-        min(sum((r.scrap_quantity for r in reports), ZERO), book.credit.scrap_quantity),
-        min(sum((r.rework_quantity for r in reports), ZERO), book.credit.rework_quantity),
+        sum((r.yield_quantity for r in reports), ZERO),
+        sum((r.scrap_quantity for r in reports), ZERO),
+        sum((r.rework_quantity for r in reports), ZERO),
     )
 
 
@@ -226,8 +285,13 @@ def _activities(state: OrderState, reports: list[PendingReport]) -> tuple[Activi
 
 
 def everything_final(state: OrderState) -> bool:
-    """All confirmed operations are final (those a cancelled order never touched do not count)."""
+    """All confirmed operations are final (those a cancelled order never touched do not count).
+
+    An order without any operation to confirm ends when a person says so.
+    """
     assert state.order is not None
+    if not confirmed_operations(state.order) and not (state.complete_requested or state.cancel_requested):
+        return False
     operations = [state.operations[o.operation] for o in confirmed_operations(state.order)]
     if state.cancel_requested:
         operations = [o for o in operations if o.reported_total or o.posted_total]

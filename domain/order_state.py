@@ -49,7 +49,9 @@ class OperationState(State):
     posted_yield: Decimal = ZERO
     posted_scrap: Decimal = ZERO
     posted_rework: Decimal = ZERO
-    ended: bool = False
+    ended: bool = Field(default=False, description="left its station, and nothing was made for it since")
+    ended_at: UtcTime | None = None
+    last_at: UtcTime | None = Field(default=None, description="event time of the latest reported piece")
     in_line: int = 0
     second_evidence: str = ""
     final_posted: bool = False
@@ -61,6 +63,7 @@ class OperationState(State):
     awaits_approval: bool = False
     last_posting_date: date | None = None
     over_accepted: bool = False
+    beyond_predecessor_accepted: bool = False
     evidence_accepted: bool = False
 
     @property
@@ -118,5 +121,8 @@ class OrderState(State):
     reload: bool = True
     postings: int = 0
     ask_lines: bool = False
+    decided_cases: list[str] = Field(
+        default_factory=list[str], description="found here, decided by a person before this state was loaded"
+    )
     closing_cases: list[str] = Field(default_factory=list[str], description="settled, still open in the ledger")
     reversals: dict[str, str] = Field(default_factory=dict, description="posting key of a reversal -> its case")

@@ -121,8 +121,8 @@ def _accumulate(bucket: OpenBucket, new: Pieces) -> None:
 
 
 def close_due(state: LineState, at: datetime) -> None:
-    """Close every bucket whose window has ended by this event time."""
-    for bucket in [b for b in state.open if b.closes_at <= at]:
+    """Close every bucket whose window has ended by this event time, the earliest first: numbers follow event time."""
+    for bucket in sorted((b for b in state.open if b.closes_at <= at), key=lambda b: b.closes_at):
         _close(state, bucket)
 
 
@@ -146,7 +146,8 @@ def close_all(state: LineState) -> None:
 
 def next_number(state: LineState, order: str) -> int:
     """The next message number of an order; the order's workflow keeps the high-water."""
-    number = state.numbers.get(order, 0) + 1
+    # To the end: the Line forgets the orders that have been silent for longest, never one at work.
+    number = state.numbers.pop(order, 0) + 1
     state.numbers[order] = number
     return number
 

@@ -49,9 +49,9 @@ def _instant(day: date, wall: time, zone: ZoneInfo) -> datetime:
 
 
 @lru_cache(maxsize=64)
-def _spans_near(site: SiteConfig, shifts: tuple[ShiftConfig, ...], today: date) -> tuple[ShiftSpan, ...]:
+def _spans_near(zone_name: str, shifts: tuple[ShiftConfig, ...], today: date) -> tuple[ShiftSpan, ...]:
     """The shifts as declared around a day, by their start."""
-    zone = ZoneInfo(site.zone)
+    zone = ZoneInfo(zone_name)
     found: list[ShiftSpan] = []
     for offset in _NEAR:
         day = today + timedelta(days=offset)
@@ -71,7 +71,7 @@ def shift_at(site: SiteConfig, shifts: tuple[ShiftConfig, ...], at: datetime) ->
 
     Where declared shifts overlap, the one that began first keeps the pieces until it ends.
     """
-    near = _spans_near(site, shifts, at.astimezone(ZoneInfo(site.zone)).date())
+    near = _spans_near(site.zone, shifts, at.astimezone(ZoneInfo(site.zone)).date())
     running = next((n for n, span in enumerate(near) if span.start <= at < span.end), None)
     if running is None:
         return _between(site, near, at)

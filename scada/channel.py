@@ -223,7 +223,12 @@ async def _validator(line: str, trust: str) -> Callable[[x509.Certificate, ua.Ap
     is_folder = await asyncio.to_thread(place.is_dir)
     revoked = [place / "crl"] if is_folder and await asyncio.to_thread((place / "crl").is_dir) else []
     store = TrustStore([place], revoked) if is_folder else _TrustedFile([place], [])
-    await store.load()
+    try:
+        await store.load()
+    except (OSError, ValueError) as error:
+        raise ChannelConfigError(
+            f"line {line}: trust = {trust!r} holds no certificate that can be read (.der or .pem): {error}"
+        ) from error
     options = CertificateValidatorOptions.TRUSTED_VALIDATION | CertificateValidatorOptions.PEER_SERVER
     return CertificateValidator(options, store).validate
 

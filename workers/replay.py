@@ -22,7 +22,7 @@ from temporalio.client import Client
 from temporalio.common import WorkflowIDReusePolicy
 from temporalio.service import RPCError
 
-from domain.plant import ErpConfig, PlantConfig, PostingConfig, SiteConfig
+from domain.plant import ErpConfig, PlantConfig, PostingConfig, SiteConfig, TagKind
 from erp.sap.adapter import create_sap
 from ledger.connect import open_ledger
 from ledger.port import LedgerPort
@@ -342,7 +342,7 @@ class ReplayHouse:
             "runs": result.runs,
             "events": {
                 "by_kind": dict(sorted(played.by_kind.items())),
-                "by_tag": {tag: n + result.repeated[tag] for tag, n in sorted(played.by_tag.items())},
+                "by_tag": self._by_tag(played, playback),
                 "repeated": dict(sorted(result.repeated.items())),
                 "stored": played.appended,
             },
@@ -355,6 +355,13 @@ class ReplayHouse:
             "documents": comparison.pop("documents"),
             **comparison,
         }
+
+    def _by_tag(self, played: Played, playback: Playback) -> dict[str, int]:
+        """Events the filter kept, by tag; a recording's repeats of events that are never thinned count here too."""
+        tags = [t for s in self._profile.line.stations for t in s.tags]
+        whole = {t.name for t in tags if t.kind is not TagKind.MEASUREMENT}
+        repeated = playback.result.repeated
+        return {tag: n + (repeated[tag] if tag in whole else 0) for tag, n in sorted(played.by_tag.items())}
 
     async def _compare(self, books: Mapping[str, Any]) -> dict[str, Any]:
         """The ERP's own books against the ledger: totals, one document per key, no document without one."""

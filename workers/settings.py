@@ -51,7 +51,7 @@ class Settings:
             raise BadInput(
                 f"there is no ledger at {file}",
                 subject=file,
-                hint=f"the worker makes it; name its folder with --data, or the database by --ledger or {LEDGER_VARIABLE}",
+                hint=f"the worker makes it; name its folder with --data, or its database by {LEDGER_VARIABLE}",
             )
 
 

@@ -11,7 +11,7 @@ import typer
 from signals.decisions import PostingMode
 from signals.errors import BadInput
 from workers.cli.options import AsJson, DataFolder
-from workers.cli.outcome import ExitCode
+from workers.cli.outcome import ExitCode, NoAnswer
 from workers.cli.output import say_progress, say_result
 from workers.cli.running import run_result
 
@@ -38,6 +38,7 @@ def demo(
     ] = None,
 ) -> int:
     """A simulated line, a simulated SAP and everything between them; break it by single keys."""
+    from workers.demo.children import StageFailed
     from workers.demo.performance import DemoOptions, perform
     from workers.demo.screen import closing_table
 
@@ -47,6 +48,9 @@ def demo(
     if not 0.1 <= pace <= FASTEST:
         raise BadInput(f"--speed {pace:g} is not usable", subject="--speed", hint=f"from 0.1 to {FASTEST:g}")
     options = DemoOptions(auto=auto, mode=mode, seed=seed, speed=pace, erp=erp, data=data, screenshot=screenshot)
-    result = run_result(perform(options, say_progress, watched=sys.stderr.isatty()))
+    try:
+        result = run_result(perform(options, say_progress, watched=sys.stderr.isatty()))
+    except StageFailed as error:
+        raise NoAnswer(str(error)) from error
     say_result(result, closing_table(result), as_json=as_json)
     return ExitCode.DONE if result["agree"] and not result["open_cases"] and not result["in_doubt"] else ExitCode.NO

@@ -56,8 +56,6 @@ class OwnBooks:
     keys: frozenset[str]
     documents: frozenset[str]
     in_doubt: int
-    open_cases: int
-    parked: int
     would_post: tuple[dict[str, Any], ...] = ()
 
 
@@ -118,8 +116,6 @@ def own_books(traces: Mapping[str, OrderTrace], totals: Figures) -> OwnBooks:
         keys=frozenset(str(p.key).lower() for p in postings if p.state in BOOKED),
         documents=frozenset(d.document for trace in traces.values() for d in trace.documents),
         in_doubt=sum(p.state in UNKNOWN for p in postings),
-        open_cases=0,
-        parked=0,
         would_post=tuple(would_post),
     )
 
@@ -310,6 +306,7 @@ def _key_differences(own: OwnBooks, books: Mapping[str, Any]) -> Iterator[str]:
 
 def _unsettled(books: Mapping[str, Any]) -> Iterator[str]:
     for entry in books.get("cogi", ()):
-        yield f"confirmation {entry['confirmation']}: a goods movement of {entry['material']} failed ({entry['message']})"
+        what = f"a goods movement of {entry['material']} failed: {entry['message']}"
+        yield f"confirmation {entry['confirmation']}: {what}"
     for entry in books.get("pending_goods_movements", ()):
         yield f"confirmation {entry['confirmation']}: its goods movements are still to come"

@@ -1,0 +1,203 @@
+"""What is done to the house: by single keys, or played by `--auto`. Every act is one method, whoever asks for it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Callable
+from datetime import timedelta
+
+from temporalio.client import Client, WorkflowHandle, WorkflowUpdateFailedError
+from temporalio.service import RPCError
+
+from signals.decisions import Answer, ApprovePostings, DecideCase, PostingMode
+from signals.documents import Case, CaseAction, CaseKind
+from signals.ids import order_workflow_id, short_hash
+from signals.status import OrderStatus
+from workers.client import connect_temporal
+from workers.demo.books import Place
+from workers.demo.stage import Stage
+from workers.demo.watch import Snapshot, Watch
+
+SUPERVISOR = "demo supervisor"
+FIRST_OPERATION = "0010"
+BROKEN_STATION = "weld"
+BROKEN_PLANT_SECONDS = 45.0
+HAND_ENTRY_PIECES = 3
+RESTART_SECONDS = 3.0
+OUTAGE_SECONDS = 14.0
+"""The shortest outage: long enough to see the books drift apart, wall seconds."""
+
+ANSWER_WITHIN = timedelta(seconds=5)
+PLANT_SECONDS = 420.0
+"""How long the line needs for everything, breakdown included, in plant seconds."""
+
+Say = Callable[[str], None]
+
+
+class Acts:
+    """The things one can do to the demo."""
+
+    def __init__(self, stage: Stage, watch: Watch, say: Say) -> None:
+        self._stage = stage
+        self._watch = watch
+        self._say = say
+        self._client: Client | None = None
+        self._restarting: asyncio.Task[None] | None = None
+
+    async def unplug(self) -> None:
+        await self._stage.controls.unplug()
+        self._say("ERP unplugged: every connection is dropped")
+
+    async def plug_in(self) -> None:
+        await self._stage.controls.plug_in()
+        self._say("ERP plugged in again")
+
+    async def break_machine(self) -> None:
+        await self._stage.controls.break_machine(BROKEN_STATION, BROKEN_PLANT_SECONDS)
+        self._say(f"machine {BROKEN_STATION} broken for {BROKEN_PLANT_SECONDS:.0f} s of plant time")
+
+    async def bad_part(self) -> None:
+        await self._stage.controls.bad_part()
+        self._say("bad part: the next piece is spoilt at the press and found at the inspection")
+
+    async def kill_worker(self) -> None:
+        """SIGKILL; a new one starts a little later."""
+        if not self._stage.worker.running:
+            return
+        pid = self._stage.worker.pid
+        await self._stage.worker.kill()
+        self._say(f"worker killed (pid {pid}, SIGKILL)")
+        self._restarting = asyncio.create_task(self._restart_worker())
+
+    async def worker_is_back(self) -> None:
+        """Wait for the worker that `kill_worker` promised."""
+        if self._restarting is not None:
+            await self._restarting
+
+    async def _restart_worker(self) -> None:
+        await asyncio.sleep(RESTART_SECONDS)
+        await self._stage.worker.start()
+        self._say(f"worker started again (pid {self._stage.worker.pid})")
+
+    async def enter_by_hand(self) -> None:
+        """A person confirms pieces that the machine has made and the ERP does not know yet, in the ERP's own screen."""
+        place = hand_entry_place(self._watch.last)
+        if place is None:
+            self._say(
+                f"by hand: the machine is less than {HAND_ENTRY_PIECES} pieces ahead of the ERP, nothing to enter"
+            )
+            return
+        document = await self._stage.controls.enter_by_hand(place.order, place.operation, HAND_ENTRY_PIECES)
+        self._say(f"by hand in the ERP: {HAND_ENTRY_PIECES} pieces on {place.text()}, document {document}")
+
+    async def adopt(self) -> int:
+        """Decide every open hand entry: its pieces are part of what the machines counted. How many were decided."""
+        decided = 0
+        for case in hand_entry_cases(self._watch.last):
+            decided += await self._adopt(case)
+        return decided
+
+    async def _adopt(self, case: Case) -> int:
+        decision = DecideCase(
+            # From the case, so that pressing the key twice is one decision.
+            decision_id=short_hash("demo", case.case_id),
+            case_id=case.case_id,
+            action=CaseAction.ADOPT,
+            by=SUPERVISOR,
+            reason="counted by the machine, entered by hand while the ERP was away",
+        )
+        handle = await self._order(case.order)
+        try:
+            answer = await handle.execute_update(
+                "decide_case", decision, id=decision.decision_id, result_type=Answer, rpc_timeout=ANSWER_WITHIN
+            )
+        except (RPCError, WorkflowUpdateFailedError, TimeoutError) as error:
+            self._say(f"case {case.case_id} could not be decided yet: {error}")
+            return 0
+        if not answer.accepted:
+            self._say(f"case {case.case_id}: {answer.message}")
+            return 0
+        self._say(f"case {case.case_id} ({case.kind.value}, operation {case.operation}): adopted by the {SUPERVISOR}")
+        return 1
+
+    async def approve_for_ever(self) -> None:
+        """Mode approve: somebody lets out what waits, once a second."""
+        while True:
+            await asyncio.sleep(1)
+            for order in self._stage.orders:
+                # No worker, or the order has ended: there is nothing to approve now.
+                with contextlib.suppress(RPCError, WorkflowUpdateFailedError, TimeoutError):
+                    await self._approve(order)
+
+    async def _approve(self, order: str) -> None:
+        handle = await self._order(order)
+        status = await handle.query("status", result_type=OrderStatus, rpc_timeout=ANSWER_WITHIN)
+        if not status.waiting_approval:
+            return
+        keys = status.waiting_approval
+        wish = ApprovePostings(decision_id=short_hash("approve", *keys), by=SUPERVISOR, keys=keys)
+        await handle.execute_update(
+            "approve_postings", wish, id=wish.decision_id, result_type=Answer, rpc_timeout=ANSWER_WITHIN
+        )
+        self._say(f"approved {len(keys)} posting{'s' if len(keys) > 1 else ''} of order {order}")
+
+    async def _order(self, order: str) -> WorkflowHandle[object, object]:
+        if self._client is None:
+            self._client = await connect_temporal(self._stage.environ)
+        return self._client.get_workflow_handle(order_workflow_id(self._stage.plant_id, order))
+
+
+def hand_entry_place(seen: Snapshot) -> Place | None:
+    """The first operation of an open order where the machine is far enough ahead of the ERP."""
+    for order, record in seen.records.items():
+        place = Place(order, FIRST_OPERATION)
+        if record.phase not in ("closed", "cancelled") and seen.ahead(place) >= HAND_ENTRY_PIECES:
+            return place
+    return None
+
+
+def hand_entry_cases(seen: Snapshot) -> list[Case]:
+    return [case for case in seen.cases if case.kind is CaseKind.MANUAL_ENTRY]
+
+
+async def curtain_up(stage: Stage, watch: Watch, say: Say) -> None:
+    """The line starts when both orders have been taken in and their processes run."""
+    await watch.until(lambda seen: seen.all_taken_in, "taking both orders in from the ERP", 90)
+    await stage.controls.start_line()
+    say(f"orders {' and '.join(stage.orders)} taken in from the ERP; the line starts")
+
+
+async def play(stage: Stage, watch: Watch, acts: Acts, say: Say, screenshot: Callable[[], None]) -> None:
+    """An outage with a broken machine, a bad part, a hand entry and a killed worker in it. Raises WaitedInVain."""
+    shadow = stage.mode is PostingMode.SHADOW
+    await acts.bad_part()
+    first = (lambda seen: seen.would_post > 0) if shadow else (lambda seen: bool(seen.confirmations))
+    await watch.until(first, "the first confirmation", 60 + 120 / stage.speed)
+    await acts.unplug()
+    over = asyncio.create_task(asyncio.sleep(OUTAGE_SECONDS))
+    await acts.break_machine()
+    if not shadow:
+        await watch.until(lambda seen: hand_entry_place(seen) is not None, "production in the outage",
+                          30 + 60 / stage.speed)  # fmt: skip
+        await acts.enter_by_hand()
+    await acts.kill_worker()
+    await acts.worker_is_back()
+    await over
+    await watch.look()
+    screenshot()
+    await acts.plug_in()
+    if not shadow:
+        await _adopt_hand_entry(watch, acts)
+    limit = 120 + 2 * PLANT_SECONDS / stage.speed
+    await watch.until(lambda seen: seen.all_closed and seen.truth["finished"], "closing both orders", limit)
+    say("both orders are closed")
+
+
+async def _adopt_hand_entry(watch: Watch, acts: Acts) -> None:
+    await watch.until(lambda seen: bool(hand_entry_cases(seen)), "the case about the hand entry", 90)
+    for _ in range(10):
+        if await acts.adopt():
+            return
+        await watch.look()
+        await asyncio.sleep(1)
