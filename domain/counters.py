@@ -83,7 +83,8 @@ def read_counter(
     if state.total is None or state.at is None:
         return CounterState(total=total, at=at), CountStep(verdict=CountVerdict.FIRST, to_total=total)
     last, since = state.total, state.at
-    if at < since or (at == since and total < last):
+    is_repeat = total == state.suspect and state.suspect_at is not None and at <= state.suspect_at
+    if is_repeat or at < since or (at == since and total < last):
         return state, CountStep(verdict=CountVerdict.STALE, from_total=last, to_total=total)
     if total == last:
         return CounterState(total=total, at=at), _same(state, last)

@@ -48,6 +48,7 @@ class OrderBook:
             state.operations.setdefault(operation.operation, OperationState(operation=operation.operation))
         for case in closed_cases:
             order_cases.remember_decision(state, case)
+        self.take_totals(totals)
         for message in sorted(messages, key=lambda m: (m.line, m.number)):
             self.receive(message)
         state.pending = [r for r in state.pending if r.report_id not in settled]
@@ -58,7 +59,7 @@ class OrderBook:
                 state.operations[number].final_posted = True
         for case in cases:
             self.open(case)
-        self.take_totals(totals)
+        order_cases.check_predecessors(state)
         state.reload = False
 
     def _take_credit(self, credit: Credit) -> None:
@@ -97,9 +98,8 @@ class OrderBook:
         assert self.state.order is not None
         declared = self.state.order.find_operation(operation.operation)
         if declared is not None and declared.unit != report.unit:
-            order_cases.refuse(
-                self.state, report, CaseKind.UNIT_MISMATCH, f"counted in {report.unit}, the order is in {declared.unit}"
-            )
+            detail = f"counted in {report.unit}, the order is in {declared.unit}"
+            order_cases.refuse(self.state, report, CaseKind.UNIT_MISMATCH, detail)
             return
         operation.reported_yield += report.yield_quantity
         operation.reported_scrap += report.scrap_quantity

@@ -82,13 +82,9 @@ def check_predecessors(state: OrderState) -> None:
     """What can never be posted under `predecessor-yield/1` is a person's decision, not an endless wait."""
     if state.order is None:
         return
-    open_ids = {c.case_id for c in state.cases}
     for declared in confirmed_operations(state.order):
-        case = _beyond_predecessor(state, state.operations[declared.operation])
         if exceeds_predecessors(state, declared):
-            _find(state, case)
-        elif case.case_id in open_ids and case.case_id not in state.closing_cases:
-            state.closing_cases.append(case.case_id)
+            _find(state, _beyond_predecessor(state, state.operations[declared.operation]))
 
 
 def refuse(state: OrderState, report: ProductionReport, kind: CaseKind, detail: str) -> None:

@@ -74,7 +74,7 @@ class Line:
     async def until(self, condition: Callable[[], bool]) -> None:
         """The log's marks move after the receiver has answered, so there is no event of ours to wait for."""
         async with asyncio.timeout(20):
-            while not condition():
+            while not condition():  # noqa: ASYNC110
                 await asyncio.sleep(0.002)
 
 

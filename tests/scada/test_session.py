@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import pytest_asyncio
 from asyncua import Server, ua
 from asyncua.common.node import Node
 from asyncua.crypto.cert_gen import setup_self_signed_certificate
@@ -165,12 +166,22 @@ async def running(session: OpcUaSession) -> AsyncIterator[OpcUaSession]:
         await asyncio.gather(task, return_exceptions=True)
 
 
-@pytest.fixture
-async def machine() -> AsyncIterator[Machine]:
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def shared_machine() -> AsyncIterator[Machine]:
     made = Machine(free_port())
     await made.start()
     yield made
     await made.stop()
+
+
+@pytest.fixture
+async def machine(shared_machine: Machine) -> Machine:
+    """One server for all tests that do not stop it, as new: starting one takes two seconds."""
+    await shared_machine.put("Good", 0, EARLY, ua.VariantType.UInt32)
+    await shared_machine.put("State", 6, EARLY, ua.VariantType.Int32)
+    await shared_machine.put("Order", "A", EARLY, ua.VariantType.String)
+    await shared_machine.beat(seconds(1))
+    return shared_machine
 
 
 async def eventually(condition: Callable[[], bool]) -> None:
@@ -315,7 +326,7 @@ async def test_a_batch_that_cannot_be_stored_is_not_acknowledged_and_not_lost(ma
     ear = Listener()
     async with running(session_for(line(machine.port), ear)):
         await ear.until(lambda: len(ear.beats) == 1)
-        (subscription,) = machine.server.iserver.subscription_service.subscriptions.values()
+        *_, subscription = machine.server.iserver.subscription_service.subscriptions.values()
         ear.failures = 2
         await machine.put("Good", 1, seconds(2))
         await eventually(lambda: ear.failures == 0)
