@@ -18,7 +18,6 @@ from activities.posting_messages import ErpHealth, PostingDraft, SettleResult, V
 from activities.posting_records import (
     COVERED,
     HEALTH_ORDER,
-    SUPERSEDED,
     health_after,
     intent_of,
     is_reversed,
@@ -103,9 +102,7 @@ class PostingProcedure:
             record = await self._as_covered(record)
         claim = await self._ledger.claim(record, draft.intent.credit or draft.credit)
         if claim.posting is not None:
-            stands = await self._stands_of_earlier_revisions(claim.posting, draft.mode)
-            stands = stands or [await self._advance(claim.posting, draft.mode, approved=draft.approved)]
-            return await self._result(stands)
+            return await self._result([await self._advance(claim.posting, draft.mode, approved=draft.approved)])
         # Others hold some of the reports. They go on as they were claimed; an approval was given for this draft only.
         return await self._result(
             [await self._advance(other, draft.mode, approved=False) for other in claim.others], claim.rest
@@ -257,41 +254,6 @@ class PostingProcedure:
         return Stand(await self._again(record)) if done else await self._overtaken(record)
 
     # --- claims ------------------------------------------------------------------------------------------------------
-
-    async def _stands_of_earlier_revisions(self, record: PostingRecord, mode: PostingMode) -> list[Stand]:
-        """A later revision replaces claims of the same reports that were never sent.
-
-        Where an earlier one was sent or booked after all, that one counts, and this one is not sent.
-        """
-        if record.revision == 0 or record.attempts or record.state not in (PostingState.CLAIMED, PostingState.ADOPTED):
-            return []
-        stands: list[Stand] = []
-        for earlier in await self._earlier_revisions(record):
-            if earlier.state is PostingState.CLAIMED:
-                message = f"its reports are posted as revision {record.revision}"
-                await self._ledger.mark_outcome(
-                    earlier.key, state=PostingState.CANCELLED, error_code=SUPERSEDED, message=message
-                )
-            elif earlier.state is PostingState.SENT or await self._still_stands(earlier):
-                stands.append(await self._advance(earlier, PostingMode.APPROVE, approved=False))
-        if any(stand.record.state in BOOKED for stand in stands) and record.state is PostingState.CLAIMED:
-            message = "an earlier revision of its reports is booked"
-            await self._ledger.mark_outcome(record.key, state=PostingState.CANCELLED, message=message)
-        return stands
-
-    async def _earlier_revisions(self, record: PostingRecord) -> list[PostingRecord]:
-        mine = set(record.report_ids)
-        known = (await self._ledger.load_order(record.plant, record.order)).postings
-        sharing = [o.key for o in known if o.key != record.key and not mine.isdisjoint(o.report_ids)]
-        records = [await self._ledger.posting(key) for key in sharing]
-        return [r for r in records if r is not None and r.type is record.type and r.revision < record.revision]
-
-    async def _still_stands(self, earlier: PostingRecord) -> bool:
-        """Booked and not reversed since."""
-        if earlier.state not in BOOKED or earlier.message == COVERED:
-            return False
-        own = await self._ledger.own_documents(earlier.plant, earlier.order, earlier.operation)
-        return not any(d.document == earlier.document and d.reversed for d in own)
 
     async def _as_covered(self, record: PostingRecord) -> PostingRecord:
         """Adopted hand entries hold all of it. Their numbers stand as its document, so that nothing counts twice."""

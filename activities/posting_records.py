@@ -8,12 +8,10 @@ from uuid import UUID
 from activities.erp_books import Look
 from activities.posting_messages import ErpHealth, PostingDraft
 from ledger.port import PostingRecord
-from signals.documents import Case, CaseKind, ErpDocument, PostingOutcome, PostingState
+from signals.documents import SUPERSEDED, Case, CaseKind, ErpDocument, PostingOutcome, PostingState
 from signals.errors import BadInput, ErpBusy, ErpError, ErpUnavailable
 from signals.transactions import CompleteOrder, ConfirmProduction, PostingIntent, Reverse
 
-SUPERSEDED = "superseded"
-"""`error_code` of a cancelled posting whose reports are to be drafted again under the next revision."""
 COVERED = "covered by adopted hand entries"
 HEALTH_ORDER: tuple[ErpHealth, ...] = ("up", "busy", "down")
 

@@ -105,6 +105,13 @@ class LiveSubscription:
             results = await self._create(requests)
             for handle, (address, _), result in zip(handles, part, results, strict=True):
                 self._judge(handle, address, result, terms)
+        self._log.info(
+            "monitored items created",
+            items=terms.items,
+            refused=len(terms.refused),
+            smallest_queue=terms.smallest_queue,
+            slowest_sampling_ms=terms.slowest_sampling_ms,
+        )
         if terms.smallest_queue is not None and terms.smallest_queue < self._config.queue_size:
             self._log.warning(
                 "the server grants shorter queues than asked: fast changes may be lost between two publishings",

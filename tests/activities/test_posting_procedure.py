@@ -151,6 +151,15 @@ async def test_a_second_document_of_one_posting_becomes_a_case(bench):
     assert CaseAction.REVERSE in result.cases[0].allowed
 
 
+async def test_a_second_document_with_a_known_key_stops_the_operation_whoever_made_it(bench):
+    await bench.worker().settle(bench.draft("r1"))
+    twin = bench.erp.book(bench.draft("r1").intent)
+    result = await bench.worker().settle(bench.draft("r2"))
+    assert (state_of(result), bench.erp.posts) == (PostingState.CLAIMED, 1)
+    assert [(c.kind, c.document) for c in result.cases] == [(CaseKind.MANUAL_ENTRY, twin.document)]
+    assert "reverse one" in result.cases[0].summary
+
+
 async def test_two_workers_at_once_book_once(bench):
     first, second = await asyncio.gather(bench.worker().settle(bench.draft()), bench.worker().settle(bench.draft()))
     assert bench.erp.posts == 1
@@ -411,6 +420,22 @@ async def test_a_forgotten_key_is_known_by_the_text(bench):
     bench.erp.will(bench.erp.book_and_lose_the_answer)
     assert state_of(await bench.worker().settle(bench.draft())) is PostingState.POSTED
     assert state_of(await bench.worker().settle(bench.draft("r2"))) is PostingState.POSTED
+
+
+async def test_a_document_that_only_the_list_shows_is_known_by_its_text(bench):
+    class FindsNothing:
+        def __getattr__(self, name):
+            return getattr(bench.erp, name)
+
+        async def find(self, intent):
+            return None
+
+    bench.erp.forgets_keys = True
+    bench.erp.will(bench.erp.book_and_lose_the_answer)
+    result = await bench.worker(FindsNothing()).settle(bench.draft())
+    bench.clock.pass_(TIMEOUT + SETTLE + 1)
+    result = await bench.worker(FindsNothing()).settle(bench.draft())
+    assert (state_of(result), bench.erp.posts) == (PostingState.POSTED, 1)
 
 
 async def doubtful(bench):

@@ -73,7 +73,9 @@ class Machine:
             "Order": ("A", ua.VariantType.String),
             "Heartbeat": (0, ua.VariantType.Int64),
         }
-        self.folder = await server.nodes.objects.add_object(ua.NodeId("Line", self.index), f"{self.index}:Line")
+        self.folder = await server.nodes.objects.add_object(
+            parse_node(f"ns={self.index};s=Line").node_id([]), f"{self.index}:Line"
+        )
         self.server = server
         for name, (value, kind) in first.items():
             await self.add(name, value, kind, seconds(good_at) if name == "Good" else EARLY)
@@ -81,7 +83,7 @@ class Machine:
         await server.start()
 
     async def add(self, name: str, value: Any, kind: ua.VariantType, at: datetime = EARLY) -> None:
-        node_id = ua.NodeId(f"Line.{name}", self.index)
+        node_id = parse_node(f"ns={self.index};s=Line.{name}").node_id([])
         self.nodes[name] = await self.folder.add_variable(node_id, f"{self.index}:{name}", value, varianttype=kind)
         await self.put(name, value, at, kind)
 

@@ -16,7 +16,7 @@ from signals.orders import ErpOrderStatus, OrderPhase, ProductionOrder
 from signals.status import OrderStatus
 from workers.cli.office import Office, new_decision, office, plain, this_person
 from workers.cli.options import AsJson, By, DataFolder, DecisionId, LedgerUrl, PlantFile
-from workers.cli.output import say_result, table
+from workers.cli.output import amount, say_result, table
 from workers.cli.running import run_result
 
 app = typer.Typer(help="Production orders: list, show, start, complete, cancel, approve.", no_args_is_help=True)
@@ -50,16 +50,16 @@ def _listed(record: OrderRecord, order: ProductionOrder) -> dict[str, Any]:
     return {
         "order": order.order,
         "material": order.material,
-        "quantity": f"{order.quantity:f}",
+        "quantity": amount(order.quantity),
         "unit": order.unit,
         "phase": record.phase or OrderPhase.RELEASED.value,
         "open_cases": len(record.open_cases),
         "operations": [
             {
                 "operation": o.operation,
-                "planned": f"{o.planned:f}",
-                "posted_yield": f"{posted[o.operation].yield_quantity:f}" if o.operation in posted else "0",
-                "posted_scrap": f"{posted[o.operation].scrap_quantity or 0:f}" if o.operation in posted else "0",
+                "planned": amount(o.planned),
+                "posted_yield": amount(posted[o.operation].yield_quantity) if o.operation in posted else "0",
+                "posted_scrap": amount(posted[o.operation].scrap_quantity) if o.operation in posted else "0",
                 "final": o.operation in posted and posted[o.operation].final,
             }
             for o in order.operations
@@ -95,8 +95,8 @@ def _order_shown(status: OrderStatus) -> RenderableType:
                     numbers=("planned", "counted", "scrap", "posted", "scrap posted"))  # fmt: skip
     for o in status.operations:
         figures.add_row(
-            o.operation, f"{o.planned:f} {o.unit}", f"{o.reported_yield:f}", f"{o.reported_scrap:f}",
-            f"{o.posted_yield:f}", f"{o.posted_scrap:f}", "yes" if o.final else "no", o.waits_for,
+            o.operation, f"{amount(o.planned)} {o.unit}", amount(o.reported_yield), amount(o.reported_scrap),
+            amount(o.posted_yield), amount(o.posted_scrap), "yes" if o.final else "no", o.waits_for,
         )  # fmt: skip
     parts: list[RenderableType] = [f"{head} · ERP {status.erp}{waits}", figures]
     if status.cases:

@@ -6,11 +6,15 @@ import json
 import logging
 import sys
 from collections.abc import Mapping
+from decimal import Decimal
 from typing import Any
 
 import structlog
 from rich.console import Console, RenderableType
 from rich.table import Table
+
+WIDE = 200
+"""Columns where no terminal says how many there are."""
 
 
 def say_ready(addresses: Mapping[str, Any]) -> None:
@@ -24,7 +28,9 @@ def say_result(result: Mapping[str, Any], shown: RenderableType | str, *, as_jso
     if as_json:
         sys.stdout.write(json.dumps(dict(result), default=str) + "\n")
     else:
-        Console(file=sys.stdout, highlight=False).print(shown)
+        # Into a file or a pipe there is no edge to wrap at.
+        width = None if sys.stdout.isatty() else WIDE
+        Console(file=sys.stdout, highlight=False, width=width).print(shown)
     sys.stdout.flush()
 
 
@@ -38,6 +44,11 @@ def say_failure(message: str, hint: str) -> None:
     """One line and a hint; a message of several lines keeps them."""
     sys.stderr.write(f"error: {message}\n" + (f"hint: {hint}\n" if hint else ""))
     sys.stderr.flush()
+
+
+def amount(quantity: Decimal | None) -> str:
+    """A quantity without an exponent and without zeros behind the point; None is none."""
+    return f"{quantity.normalize():f}" if quantity else "0"
 
 
 def table(title: str, *columns: str, numbers: tuple[str, ...] = ()) -> Table:

@@ -15,7 +15,7 @@ from signals.transactions import ConfirmProduction
 from workers.cli.office import office, plain
 from workers.cli.options import AsJson, DataFolder, LedgerUrl, PlantFile
 from workers.cli.orders import OrderNumber
-from workers.cli.output import say_result, table
+from workers.cli.output import amount, say_result, table
 from workers.cli.running import run_result
 
 
@@ -64,8 +64,8 @@ def _posting(posting: Any) -> dict[str, Any]:
         "type": posting.type.value,
         "operation": posting.operation,
         "state": posting.state.value,
-        "yield": f"{transaction.yield_quantity:f}" if confirms else "0",
-        "scrap": f"{transaction.scrap_quantity:f}" if confirms else "0",
+        "yield": amount(transaction.yield_quantity) if confirms else "0",
+        "scrap": amount(transaction.scrap_quantity) if confirms else "0",
         "final": confirms and transaction.final,
         "posting_date": transaction.posting_date.isoformat(),
         "attempts": posting.attempts,
@@ -83,8 +83,8 @@ def _report(report: ProductionReport) -> dict[str, Any]:
         "operation": report.bucket.operation,
         "batch": report.bucket.batch,
         "shift": report.bucket.shift,
-        "yield": f"{report.yield_quantity:f}",
-        "scrap": f"{report.scrap_quantity:f}",
+        "yield": amount(report.yield_quantity),
+        "scrap": amount(report.scrap_quantity),
         "reason": report.bucket.reason,
         "first_at": report.first_at.isoformat(),
         "last_at": report.last_at.isoformat(),

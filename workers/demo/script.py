@@ -29,6 +29,9 @@ OUTAGE_SECONDS = 14.0
 """The shortest outage: long enough to see the books drift apart, wall seconds."""
 
 ANSWER_WITHIN = timedelta(seconds=5)
+CLOSING_SECONDS = 90.0
+"""The longest time from the last piece to both orders closed, wall seconds."""
+
 PLANT_SECONDS = 420.0
 """How long the line needs for everything, breakdown included, in plant seconds."""
 
@@ -189,8 +192,8 @@ async def play(stage: Stage, watch: Watch, acts: Acts, say: Say, screenshot: Cal
     await acts.plug_in()
     if not shadow:
         await _adopt_hand_entry(watch, acts)
-    limit = 120 + 2 * PLANT_SECONDS / stage.speed
-    await watch.until(lambda seen: seen.all_closed and seen.truth["finished"], "closing both orders", limit)
+    await watch.until(lambda seen: seen.truth["finished"], "the last piece", 60 + 2 * PLANT_SECONDS / stage.speed)
+    await watch.until(lambda seen: seen.all_closed, "closing both orders", CLOSING_SECONDS)
     say("both orders are closed")
 
 
