@@ -17,7 +17,6 @@ from signals.base import ZERO, Code, Message, UtcTime
 from signals.documents import Case, CaseAction, CaseKind, OperationTotals
 from signals.errors import ErpError, ErpRejected, ErpUnavailable, ErrorType
 from signals.ids import case_id
-from signals.orders import OrderPhase
 
 RETRY_AFTER = timedelta(seconds=5)
 
@@ -31,7 +30,7 @@ class PlantRef(Message):
 class Intake(Message):
     """What one look at the ERP found: orders to start, orders that cannot be taken and why."""
 
-    start: tuple[str, ...] = Field(default=(), description="taken in and not closed; starting twice is harmless")
+    start: tuple[str, ...] = Field(default=(), description="taken in, not running yet; starting twice is harmless")
     refused: dict[str, str] = Field(default_factory=dict)
     unavailable: str = ""
 
@@ -84,7 +83,8 @@ class OrderActivities:
         return Intake(start=tuple(sorted(self._open(records))), refused=refused)
 
     def _open(self, records: dict[str, OrderRecord]) -> list[str]:
-        return [name for name, record in records.items() if record.phase != OrderPhase.CLOSED.value]
+        """Orders whose process never said that it runs: one that did is never started again by itself."""
+        return [name for name, record in records.items() if record.phase == ""]
 
     @activity.defn(name="compare_totals")
     async def compare_totals(self, ref: OrderRef) -> Compared:

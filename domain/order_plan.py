@@ -81,7 +81,8 @@ def exceeds_predecessors(state: OrderState, operation: Operation) -> bool:
     assert state.order is not None
     book = state.operations[operation.operation]
     limit = _limit(state, state.order, operation, book)
-    if limit is None or book.reported_total <= limit:
+    mine = [r for r in state.pending if r.bucket.operation == operation.operation]
+    if limit is None or not mine or book.posted_total + _net(book, mine) <= limit:
         return False
     numbers = {b.operation for b in predecessors_of(state.order, operation)}
     open_ = any(r.bucket.operation in numbers for r in state.pending)
@@ -145,7 +146,7 @@ def _take(
     """The reports of the first bucket that fit: same bucket, not beyond the maximum or the predecessor's yield."""
     if not mine:
         return []
-    room = _room(state, order, operation, book)
+    limit = _limit(state, order, operation, book)
     taken: list[PendingReport] = []
     total = ZERO
     for report in mine:
@@ -153,16 +154,16 @@ def _take(
             continue
         if taken and total + report.total > state.settings.max_quantity:
             break
-        if room is not None and total + report.total > room:
+        if limit is not None and book.posted_total + _net(book, [*taken, report]) > limit:
             break
         taken.append(report)
         total += report.total
     return taken
 
 
-def _room(state: OrderState, order: ProductionOrder, operation: Operation, book: OperationState) -> Decimal | None:
-    limit = _limit(state, order, operation, book)
-    return None if limit is None else limit - book.posted_total
+def _net(book: OperationState, reports: list[PendingReport]) -> Decimal:
+    """What posting these would add: an adopted hand entry is among the operation's posted quantities already."""
+    return sum((r.total for r in reports), ZERO) - sum(credit_used(book, reports), ZERO)
 
 
 def _limit(state: OrderState, order: ProductionOrder, operation: Operation, book: OperationState) -> Decimal | None:

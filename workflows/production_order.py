@@ -11,7 +11,7 @@ from contextlib import suppress
 from datetime import datetime, timedelta
 
 from temporalio import workflow
-from temporalio.exceptions import ActivityError, FailureError
+from temporalio.exceptions import ActivityError, ApplicationError, FailureError
 
 with workflow.unsafe.imports_passed_through():
     from activities.ledger import (
@@ -45,6 +45,7 @@ with workflow.unsafe.imports_passed_through():
         PostingMode,
     )
     from signals.documents import Case, CaseAction, PostingState
+    from signals.errors import ErrorType
     from signals.ids import erp_task_queue, line_workflow_id
     from signals.orders import OrderPhase
     from signals.reports import LineMessage
@@ -137,8 +138,9 @@ class ProductionOrder:
             if loaded.order is None:
                 await self._take_in(ref)
         fresh = state.order is None
-        if fresh and loaded.phase in (OrderPhase.CLOSED, OrderPhase.CANCELLED):
+        if fresh and loaded.phase == OrderPhase.CLOSED:
             state.phase = OrderPhase.CLOSED
+        state.cancel_requested = state.cancel_requested or loaded.phase == OrderPhase.CANCELLED
         self._book.load(
             loaded.order,
             loaded.settings,
@@ -202,15 +204,15 @@ class ProductionOrder:
         except ActivityError as error:
             workflow.logger.warning("posting %s not settled, trying again: %s", intent.key, error.cause)
             state.next_try_at = workflow.now() + PAUSE
+            if isinstance(error.cause, ApplicationError) and error.cause.type == ErrorType.BAD_INPUT:
+                state.current, state.reload = None, True  # what it was drafted from is not what the ledger holds
             return
         self._read_result(intent, result)
 
     def _read_result(self, intent: PostingIntent, result: SettleResult) -> None:
         state, book = self._book.state, self._book
         state.current, state.erp = None, result.erp
-        for case in result.cases:
-            book.open(case)
-            self._noted.add(case.case_id)
+        self._take_cases(intent, result.cases)
         for outcome in result.outcomes:
             if outcome.state in SETTLED or (outcome.state is PostingState.CANCELLED and outcome.report_ids):
                 book.settled(intent, outcome)
@@ -231,6 +233,17 @@ class ProductionOrder:
         book.take_totals(result.totals)
         if any(o.key == intent.key and o.state in SETTLED for o in result.outcomes):
             self._after_own_kind(intent)
+
+    def _take_cases(self, intent: PostingIntent, found: tuple[Case, ...]) -> None:
+        """The ledger's open cases of the operation are the ones: what has gone there is closed here too."""
+        still_open = {c.case_id for c in found}
+        for case in list(self._book.state.cases):
+            concerned = case.operation in ("", intent.transaction.operation)
+            if concerned and case.case_id in self._noted and case.case_id not in still_open:
+                self._book.close(case.case_id)
+        for case in found:
+            self._book.open(case)
+            self._noted.add(case.case_id)
 
     def _is_stopped(self, intent: PostingIntent) -> bool:
         return bool(blocking_cases(self._book.state, intent.transaction.operation))

@@ -635,7 +635,7 @@ def test_the_state_stays_constant_in_size_over_ten_thousand_pieces() -> None:
         line.take_news()
         line.state.outbox.clear()
         sizes.append(len(line.state.model_dump_json()))
-    assert max(sizes[5:]) < 1.2 * max(sizes[:5]) + 200
+    assert max(sizes[25:]) < 1.1 * max(sizes[:25]) + 100
 
 
 def test_a_line_forgets_the_numbers_of_silent_orders_and_never_those_of_one_at_work() -> None:

@@ -26,6 +26,7 @@ from signals.ids import order_workflow_id
 from signals.status import LineStatus, OrderStatus
 from workers.child_process import dies_with_parent
 from workers.data_converter import data_converter
+from workers.temporal_binary import obtain_temporal_binary
 from workers.temporal_server import EmbeddedTemporal, ServerOptions
 
 START_SECONDS = 40.0
@@ -109,6 +110,7 @@ class PlantHouse:
             folder / "temporal", ServerOptions(headless=True, dynamic_config=dict(dynamic_config or {}))
         )
         self.children: dict[str, Child] = {}
+        self.orders: tuple[str, ...] = ("1000001", "1000002")
         self.client: Client
         self.http = httpx.AsyncClient(timeout=60)
 
@@ -185,7 +187,52 @@ class PlantHouse:
     async def start_edge(self) -> Child:
         if "edge" in self.children:
             return await self.start("edge")
-        return await self.start("edge", "edge", "--plant", str(self.plant_file), "--data", str(self.folder))
+        command = ("edge", "--plant", str(self.plant_file), "--data", str(self.folder), "--health-port", "0")
+        return await self.start("edge", *command)
+
+    async def until_edge_watches(self) -> None:
+        """The gateway has a live session; it needs neither worker nor Temporal for that."""
+
+        async def watching() -> bool:
+            answer = await self.http.get(self.children["edge"].ready["health"])
+            return all(line["session"] == "live" for line in answer.json()["lines"].values())
+
+        await self.until("the edge gateway watches its lines", watching, 60)
+
+    async def strike(self, victim: str, *, pause: float = 0.5) -> None:
+        """SIGKILL `worker`, `edge` or `temporal`, leave it dead for a while, start it again."""
+        if victim == "temporal":
+            await self.temporal.kill()
+            await asyncio.sleep(pause)
+            await self.temporal.start()
+            return
+        await self.children[victim].kill()
+        await asyncio.sleep(pause)
+        await self.start(victim)
+
+    async def command(self, *arguments: str, **env: str) -> tuple[int, str, str]:
+        """Run a command of the house to its end: exit code, stdout, stderr."""
+        return await self._run([sys.executable, "-m", "workers.cli", *arguments], {**self.env, **env})
+
+    async def temporal_command(self, *arguments: str) -> str:
+        """Run Temporal's own command line against this server; fails when it does."""
+        where = ("--address", self.temporal.address, "--namespace", self.temporal.namespace)
+        binary = await obtain_temporal_binary(lambda _: None)
+        code, out, err = await self._run([str(binary.path), *arguments, *where], self.env)
+        assert code == 0, err or out
+        return out
+
+    async def _run(self, command: list[str], env: Mapping[str, str]) -> tuple[int, str, str]:
+        process = await asyncio.create_subprocess_exec(
+            *dies_with_parent(command),
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+            env=os.environ | env,
+            cwd=ROOT,
+        )
+        out, err = await asyncio.wait_for(process.communicate(), 60)
+        assert process.returncode is not None
+        return process.returncode, out.decode(), err.decode()
 
     def _free_port(self) -> int:
         from workers.server_ports import free_port
@@ -259,10 +306,10 @@ class PlantHouse:
     async def summary(self) -> str:
         """What a failing test wants to see."""
         parts: list[str] = []
-        for handle in ("1000001", "1000002"):
-            status = await self.order_status(handle)
-            if status is not None:
-                parts.append(status.model_dump_json(exclude_defaults=True)[:1500])
+        for order in self.orders:
+            status = await self.order_status(order)
+            known = status.model_dump_json(exclude_defaults=True)[:1500] if status else "no answer"
+            parts.append(f"{order}: {known}")
         line = await self.line_status()
         parts.append(line.model_dump_json(exclude_defaults=True)[:800] if line else "no line status")
         return "\n".join(parts)
