@@ -218,6 +218,7 @@ class LedgerActivities:
             machine_activity=self._plant.erp.machine_activity,
             goods_movement_wait_seconds=posting.goods_movement_wait_seconds,
             erp_attempt_seconds=self._plant.erp.timeout_seconds * CALLS_PER_ATTEMPT + 5,
+            lines=tuple(line.id for line in self._plant.lines),
         )
 
     def _check_plant(self, plant: str) -> None:

@@ -36,10 +36,12 @@ class OrderBook:
         cases: tuple[Case, ...],
         finals: frozenset[str],
         closed_cases: tuple[Case, ...] = (),
+        unsettled: tuple[PostingIntent, ...] = (),
     ) -> None:
         """Take over what the ledger knows: `settled` are reports whose posting needs nothing more.
 
         `closed_cases` are the order's cases that were decided: what a person has settled is not asked again.
+        `unsettled` are claims without an outcome: they go on as they were claimed, and are not drafted anew.
         Idempotent: called at the start and whenever a message number is missing.
         """
         state = self.state
@@ -59,8 +61,17 @@ class OrderBook:
                 state.operations[number].final_posted = True
         for case in cases:
             self.open(case)
+        for intent in unsettled:
+            self._go_on_with(intent)
         order_cases.check_predecessors(state)
         state.reload = False
+
+    def _go_on_with(self, intent: PostingIntent) -> None:
+        operation = self.state.operations.get(_operation_of(intent))
+        if operation is None or operation.waiting is not None or not is_confirmation(intent):
+            return
+        if self.state.current is None or self.state.current.key != intent.key:
+            operation.waiting = intent
 
     def _take_credit(self, credit: Credit) -> None:
         """The ledger's word, but for a posting on its way: whether it has taken its part off yet is not known here."""
@@ -176,6 +187,8 @@ class OrderBook:
         taken = set(outcome.report_ids)
         state.pending = [r for r in state.pending if r.report_id not in taken]
         state.postings += 1
+        if outcome.key != intent.key:
+            state.reload = True  # what the other posting took off a credit, only the ledger knows
         operation = state.operations.get(outcome.operation or _operation_of(intent))
         if operation is not None:
             if outcome.final:

@@ -82,11 +82,16 @@ def exceeds_predecessors(state: OrderState, operation: Operation) -> bool:
     book = state.operations[operation.operation]
     limit = _limit(state, state.order, operation, book)
     mine = [r for r in state.pending if r.bucket.operation == operation.operation]
-    if limit is None or not mine or book.posted_total + _net(book, mine) <= limit:
+    on_its_way = book.waiting or (state.current if _is_of(state.current, operation) else None)
+    if limit is None or not mine or on_its_way or book.posted_total + _net(book, mine) <= limit:
         return False
     numbers = {b.operation for b in predecessors_of(state.order, operation)}
     open_ = any(r.bucket.operation in numbers for r in state.pending)
     return not open_ and all(_is_over(state, number) for number in numbers)
+
+
+def _is_of(intent: PostingIntent | None, operation: Operation) -> bool:
+    return intent is not None and intent.transaction.operation == operation.operation
 
 
 def _is_over(state: OrderState, operation: str) -> bool:
@@ -180,7 +185,7 @@ def is_ready_for_final(state: OrderState, order: ProductionOrder, operation: Ope
     if not all(_is_over(state, b.operation) for b in predecessors_of(order, operation)):
         return False
     asked = state.complete_requested or state.cancel_requested
-    if asked and state.handing_over:
+    if asked and (state.ask_lines or state.handing_over):
         return False
     if state.cancel_requested and book.reported_total == 0 and book.posted_total == 0:
         return False

@@ -94,6 +94,7 @@ class OrderSettings(State):
     machine_activity: int | None = None
     goods_movement_wait_seconds: int = 60
     erp_attempt_seconds: float = Field(default=60, description="start-to-close of one posting attempt")
+    lines: tuple[str, ...] = Field(default=(), description="of the plant: any of them may hold pieces of the order")
 
 
 class OrderState(State):

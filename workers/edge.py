@@ -9,7 +9,7 @@ import asyncio
 import re
 import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -115,14 +115,18 @@ class TemporalSink:
             id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
             task_timeout=TASK_TIMEOUT,
         )
-        return await client.execute_update_with_start_workflow(
-            "ingest",
-            batch,
-            start_workflow_operation=start,
-            id=self._update_id(batch),
-            result_type=BatchReceipt,
-            rpc_timeout=ANSWER_TIMEOUT,
-        )
+        try:
+            return await client.execute_update_with_start_workflow(
+                "ingest",
+                batch,
+                start_workflow_operation=start,
+                id=self._update_id(batch),
+                result_type=BatchReceipt,
+                rpc_timeout=ANSWER_TIMEOUT,
+            )
+        except BaseException:
+            await _ask_in_vain(start)
+            raise
 
     def _update_id(self, batch: EventBatch) -> str:
         """The same for a repeat of an unanswered batch only.
@@ -130,6 +134,13 @@ class TemporalSink:
         The server answers a known id from memory: after a rewind, or for the next empty batch, that would be a lie.
         """
         return f"{batch.source}:{batch.first_seq}-{batch.last_seq}:{self._life}.{self._answers}"
+
+
+async def _ask_in_vain(start: WithStartWorkflowOperation[Any, Any]) -> None:
+    # The operation keeps the failure a second time; unasked, each would be logged as never retrieved.
+    with suppress(Exception, asyncio.CancelledError):
+        async with asyncio.timeout(0):
+            await start.workflow_handle()
 
 
 def _leave_if_cancelled() -> None:

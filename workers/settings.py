@@ -11,8 +11,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from sqlalchemy.engine import make_url
-
 from domain.clock import PlantClock
 from signals.errors import BadInput
 
@@ -45,6 +43,8 @@ class Settings:
 
     def require_ledger(self) -> None:
         """Raises BadInput where the ledger's file does not exist: a typing error, not an empty plant."""
+        from sqlalchemy.engine import make_url
+
         url = make_url(self.ledger_url)
         file = url.database if url.get_backend_name() == "sqlite" else None
         if file and file != ":memory:" and not Path(file).exists():
@@ -59,11 +59,9 @@ def resolve_settings(environ: Mapping[str, str], data: Path | None = None, ledge
     """Options win over the environment. Raises BadInput for a ledger URL or a clock that cannot be read."""
     folder = (data.expanduser() if data else data_directory(environ)).absolute()
     url = ledger or environ.get(LEDGER_VARIABLE) or f"sqlite:///{folder / LEDGER_FILE}"
-    try:
-        make_url(url)
-    except Exception as error:
+    if "://" not in url:
         hint = "use sqlite:///FILE or postgresql://USER@HOST/DATABASE"
-        raise BadInput(f"{url!r} is no database URL", subject="ledger", hint=hint) from error
+        raise BadInput(f"{url!r} is no database URL", subject="ledger", hint=hint)
     try:
         clock = PlantClock.parse(environ.get(CLOCK_VARIABLE, ""))
     except ValueError as error:

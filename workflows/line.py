@@ -66,6 +66,7 @@ class Line:
         self._hand_overs: deque[str] = deque()
         self._parked_decisions: deque[DecideParked] = deque()
         self._reconfigure = False
+        self._recording = False
         self._applied = 0
 
     @workflow.run
@@ -123,6 +124,7 @@ class Line:
         """The ledger first: what it does not hold is not delivered (a checkpoint, its outbox and its evidence)."""
         while self._ready_book().has_news():
             book = self._ready_book()
+            self._recording = True
             news = book.take_news()
             checkpoint = book.state.model_dump_json()
             undelivered = len(book.state.outbox)
@@ -137,6 +139,7 @@ class Line:
                 events=news.events,
             )
             adopted = await self._store(record)
+            self._recording = False
             if adopted is not None and self._plant is not None:
                 workflow.logger.warning("the ledger holds a newer checkpoint of this line; going on from there")
                 self._use(LineState.model_validate_json(adopted), self._plant)
@@ -324,7 +327,7 @@ class Line:
 
     def _is_quiet(self) -> bool:
         book = self._ready_book()
-        return not (book.has_news() or book.state.outbox or self._parked_decisions)
+        return not (book.has_news() or self._recording or book.state.outbox or self._parked_decisions)
 
     @workflow.signal(name="hand_over", description="An order asks for what was counted for it so far")
     def hand_over(self, order: str) -> None:

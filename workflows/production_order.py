@@ -297,7 +297,9 @@ class ProductionOrder:
 
     def _may_complete(self) -> bool:
         state = self._book.state
-        if state.order is None or state.reload or state.current is not None or state.verify or state.handing_over:
+        if state.order is None or state.reload or state.current is not None or state.verify:
+            return False
+        if state.ask_lines or state.handing_over:
             return False
         if not everything_final(state) or self._book.is_completion_blocked():
             return False
@@ -396,7 +398,7 @@ class ProductionOrder:
     async def _ask_lines(self) -> None:
         """Lines hold what they have counted but not handed over; a completion waits for their answer."""
         state = self._book.state
-        for line in list(state.high_water):
+        for line in dict.fromkeys((*state.high_water, *state.settings.lines)):
             state.handing_over.append(line)
             try:
                 await workflow.get_external_workflow_handle(line_workflow_id(state.plant, line)).signal(
@@ -512,8 +514,9 @@ class ProductionOrder:
 
     def _start_cancellation(self) -> str:
         state = self._book.state
-        state.cancel_requested = True
+        # Asked before the wish is noted: a cancelled order takes operations that it has not heard of for final.
         state.ask_lines = not self._book.is_final()
+        state.cancel_requested = True
         return "closing short"
 
     @workflow.update(name="approve_postings", description="In mode approve: let computed postings go out")

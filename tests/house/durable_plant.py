@@ -5,10 +5,8 @@ Not for judging: that is the line's truth against the SAP's books, in plant_hous
 
 from __future__ import annotations
 
-import json
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -41,17 +39,31 @@ def plant_text(*changes: tuple[str, str], timeout: float = 1, settle: float = 2,
 
 
 def orders_seed(quantities: dict[str, int], *, over: int = 5, posting_seconds: float = 0.0) -> dict[str, Any]:
-    """The demo's orders with other quantities; `over` is the over-delivery tolerance in percent."""
-    seed = json.loads((DEFAULTS / "demo-orders.json").read_text())
-    for order in seed["orders"]:
-        before = Decimal(order["quantity"])
-        order["quantity"] = quantities.get(order["order"], order["quantity"])
-        order["over_delivery_tolerance"] = over
-        for component in order["components"]:
-            component["required"] = str(Decimal(component["required"]) / before * order["quantity"])
-    for stock in seed["stock"]:
-        stock["quantity"] = 100_000
-    return {**seed, "settings": {"posting_seconds": posting_seconds}}
+    """Orders of three operations with backflushed components; `over` is the over-delivery tolerance in percent."""
+    place = {"storage_location": "RM01", "unit": "PC"}
+    operations = [
+        {"operation": operation, "work_centre": name.upper(), "control_profile": profile}
+        for (name, operation, _), profile in zip(STATIONS, ("PP01", "PP01", "PP02"), strict=True)
+    ]
+    orders = [
+        {
+            "order": order, "plant": "1010", "material": f"BRACKET-{order[-1]}", "quantity": quantity, "unit": "PC",
+            "type": "PP01", "storage_location": "FG01", "over_delivery_tolerance": over, "operations": operations,
+            "components": [
+                {"material": "BLANK", "required": quantity, "operation": "0010", **place},
+                {"material": "NUT-M6", "required": 2 * quantity, "operation": "0020", **place},
+            ],
+        }
+        for order, quantity in quantities.items()
+    ]  # fmt: skip
+    stock = [
+        {"material": material, "plant": "1010", "quantity": 100_000, **place}
+        for material in ("BLANK", "NUT-M6")
+    ]
+    required = {"confirmation": "required"}
+    profiles = {"1010": {"PP01": required, "PP02": {**required, "automatic_receipt": True}}}
+    settings = {"posting_seconds": posting_seconds}
+    return {"orders": orders, "stock": stock, "control_profiles": profiles, "settings": settings}
 
 
 def scenario(*runs: tuple[str, int], defects: Sequence[tuple[int, int]] = ((1, 7),)) -> str:
@@ -84,7 +96,6 @@ async def plant_at_work(
     """Everything runs, every counter was read once, and the line is started (with `start`)."""
     quantities = {order: sum(q for o, q in runs if o == order) for order in {o for o, _ in runs}}
     seed = orders_seed(quantities, over=over, posting_seconds=posting_seconds)
-    seed["orders"] = [order for order in seed["orders"] if order["order"] in quantities]
     text = scenario(*runs, defects=defects)
     async with PlantHouse(folder, plant=plant or plant_text(), scenario=text, speed=speed) as house:
         house.orders = tuple(sorted(quantities))

@@ -103,7 +103,7 @@ async def test_cancel_is_a_short_close(open_bench):
         bench.feed.order(ORDER, PRESS)
         bench.feed.make(12, scrap=1)
         await bench.feed.send()
-        await bench.until(ORDER, lambda s: s.postings == 1)
+        await bench.until(ORDER, lambda s: s.postings == 1 and not s.busy)
         wish = CancelOrderRequest(decision_id="c1", by="planner", reason="customer withdrew")
         assert (await told(bench.order(ORDER), "cancel", wish)).message == "closing short"
         await bench.closed(ORDER)
@@ -263,3 +263,27 @@ async def test_reports_for_an_order_that_does_not_run_yet_wait_for_it(bench):
     await bench.closed(ORDER)
     assert bench.erp.booked(ORDER, "0010") == (20, 0)
     assert await bench.ledger.parked(bench.id, order=ORDER) == []
+
+
+async def test_a_short_close_confirms_pieces_of_which_the_order_had_not_heard(bench):
+    await bench.start_order(ORDER, planned=50)
+    bench.feed.order(ORDER)
+    bench.feed.make(4, scrap=1)
+    await bench.feed.send()
+    await bench.until(ORDER, lambda s: s.phase is OrderPhase.RELEASED and not s.busy)
+    wish = CancelOrderRequest(decision_id="c1", by="planner", reason="customer withdrew")
+    assert (await told(bench.order(ORDER), "cancel", wish)).accepted
+    await bench.closed(ORDER)
+    assert bench.erp.booked(ORDER, "0010") == (4, 1)
+
+
+async def test_an_idle_order_asks_its_lines_before_it_confirms_anything_final(bench):
+    await bench.start_order(ORDER, planned=50)
+    bench.feed.order(ORDER)
+    bench.feed.make(13)
+    await bench.feed.send()
+    await bench.until(ORDER, lambda s: s.postings == 1 and not s.busy)
+    assert (await told(bench.order(ORDER), "complete", complete())).accepted
+    await bench.closed(ORDER)
+    assert bench.erp.booked(ORDER, "0010") == (13, 0)
+    assert [d.final for d in bench.erp.standing(ORDER)][-1]

@@ -12,7 +12,6 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, TypeVar
 
-from google.protobuf.json_format import MessageToDict
 from pydantic import BaseModel
 from temporalio.api.enums.v1 import TaskQueueType
 from temporalio.api.taskqueue.v1 import TaskQueue
@@ -27,8 +26,7 @@ from temporalio.client import (
 from temporalio.service import RPCError, RPCStatusCode
 
 from domain.plant import PlantConfig
-from ledger.connect import open_ledger
-from ledger.store import SqlLedger
+from ledger.port import LedgerPort
 from signals.decisions import Answer
 from signals.errors import BadInput
 from signals.ids import line_workflow_id, order_workflow_id, plant_task_queue
@@ -52,7 +50,7 @@ class Office:
     """One command's view of a plant."""
 
     plant: PlantConfig
-    ledger: SqlLedger
+    ledger: LedgerPort
     settings: Settings
     _client: Client | None = None
 
@@ -127,6 +125,8 @@ async def office(
     plant_file: Path, data: Path | None, ledger: str | None, *, ledger_must_exist: bool = True
 ) -> AsyncIterator[Office]:
     """Open the plant's books for one command."""
+    from ledger.connect import open_ledger
+
     settings = resolve_settings(os.environ, data, ledger)
     plant = load_plant(plant_file, settings.environ)
     if ledger_must_exist:
@@ -157,8 +157,3 @@ def new_decision(given: str | None) -> str:
 def plain(message: BaseModel) -> dict[str, Any]:
     """A message as a closing object holds it: quantities as strings, times in ISO 8601."""
     return message.model_dump(mode="json")
-
-
-def described(message: Any) -> dict[str, Any]:
-    """A protobuf answer as plain JSON."""
-    return MessageToDict(message)

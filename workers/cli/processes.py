@@ -13,7 +13,6 @@ import typer
 from workers.cli.options import DataFolder, HealthPort, LedgerUrl, PlantFile
 from workers.cli.output import say_progress, say_ready
 from workers.cli.running import run_process
-from workers.health import serve_health
 from workers.settings import Settings, resolve_settings
 
 
@@ -73,6 +72,8 @@ async def start_health(
     tasks: asyncio.TaskGroup, port: int | None, report: Callable[[], Mapping[str, Any]]
 ) -> str | None:
     """Serve the health page beside the work; its address, None where no port was asked for."""
+    from workers.health import serve_health
+
     if port is None:
         return None
     listening: asyncio.Future[str] = asyncio.get_running_loop().create_future()

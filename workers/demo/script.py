@@ -25,6 +25,7 @@ BROKEN_STATION = "weld"
 BROKEN_PLANT_SECONDS = 45.0
 HAND_ENTRY_PIECES = 3
 RESTART_SECONDS = 3.0
+CONFIRMATIONS_BEFORE = 3
 OUTAGE_SECONDS = 14.0
 """The shortest outage: long enough to see the books drift apart, wall seconds."""
 
@@ -172,14 +173,16 @@ async def curtain_up(stage: Stage, watch: Watch, say: Say) -> None:
 
 
 async def play(stage: Stage, watch: Watch, acts: Acts, say: Say, screenshot: Callable[[], None]) -> None:
-    """An outage with a broken machine, a bad part, a hand entry and a killed worker in it. Raises WaitedInVain."""
+    """A bad part, an outage with a hand entry and a killed worker in it, a broken machine. Raises WaitedInVain."""
     shadow = stage.mode is PostingMode.SHADOW
     await acts.bad_part()
-    first = (lambda seen: seen.would_post > 0) if shadow else (lambda seen: bool(seen.confirmations))
-    await watch.until(first, "the first confirmation", 60 + 120 / stage.speed)
+    await watch.until(
+        lambda seen: (seen.would_post if shadow else len(seen.confirmations)) >= CONFIRMATIONS_BEFORE,
+        "the first confirmations",
+        60 + 180 / stage.speed,
+    )
     await acts.unplug()
     over = asyncio.create_task(asyncio.sleep(OUTAGE_SECONDS))
-    await acts.break_machine()
     if not shadow:
         await watch.until(lambda seen: hand_entry_place(seen) is not None, "production in the outage",
                           30 + 60 / stage.speed)  # fmt: skip
@@ -190,6 +193,7 @@ async def play(stage: Stage, watch: Watch, acts: Acts, say: Say, screenshot: Cal
     await watch.look()
     screenshot()
     await acts.plug_in()
+    await acts.break_machine()
     if not shadow:
         await _adopt_hand_entry(watch, acts)
     await watch.until(lambda seen: seen.truth["finished"], "the last piece", 60 + 2 * PLANT_SECONDS / stage.speed)

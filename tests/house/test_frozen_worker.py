@@ -1,0 +1,61 @@
+"""A commit that takes longer than every timeout, and a worker that freezes while it waits: one document.
+
+The frozen worker is killed in one case; in the other it wakes up when everything is over, and must not send again.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from activities.ledger import CALLS_PER_ATTEMPT
+from tests.house.durable_plant import (
+    CONFIRMATIONS,
+    FIRST,
+    OUTAGE,
+    confirmations,
+    plant_at_work,
+    plant_text,
+    until_erp_is_missed,
+    until_line_is_done,
+    until_posting_in_work,
+)
+
+TIMEOUT = 1.0
+START_TO_CLOSE = TIMEOUT * CALLS_PER_ATTEMPT + 5
+COMMIT_DELAY = START_TO_CLOSE + 3
+SETTLE = COMMIT_DELAY + 3
+"""The plant says how long a commit may take to show; that is what keeps an unknown posting from being sent again."""
+
+
+@pytest.mark.long
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("fate", ["killed", "wakes up"])
+async def test_a_commit_slower_than_every_timeout_with_the_worker_frozen_is_one_document(
+    tmp_path: Path, fate: str
+) -> None:
+    plant = plant_text(timeout=TIMEOUT, settle=SETTLE)
+    async with plant_at_work(tmp_path, (FIRST, 10), plant=plant, defects=()) as house:
+        await house.sap("faults", OUTAGE)
+        await until_line_is_done(house)
+        await until_erp_is_missed(house, FIRST)
+        await house.sap("faults", method="DELETE")
+        slow = {"mode": "slow", "seconds": COMMIT_DELAY, "calls": 1, "path": CONFIRMATIONS}
+        await house.sap("faults", slow)
+        await until_posting_in_work(house)
+        house.children["worker"].freeze()
+        assert await confirmations(house) == []
+        await house.start_worker("second")
+
+        async def committed() -> bool:
+            return bool(await confirmations(house))
+
+        await house.until("the slow commit", committed, COMMIT_DELAY + 10)
+        if fate == "killed":
+            await house.children["worker"].kill()
+        else:
+            house.children["worker"].thaw()
+        await house.until_closed(FIRST, seconds=150)
+        assert await house.differences() == []
+        assert sorted(d["operation"] for d in await confirmations(house)) == ["0010", "0020", "0030"]
