@@ -70,6 +70,8 @@ class OrderBook:
         operation = self.state.operations.get(_operation_of(intent))
         if operation is None or operation.waiting is not None or not is_confirmation(intent):
             return
+        if intent.revision < operation.revision:
+            return  # a decision has released it since
         if self.state.current is None or self.state.current.key != intent.key:
             operation.waiting = intent
 

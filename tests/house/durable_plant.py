@@ -56,10 +56,7 @@ def orders_seed(quantities: dict[str, int], *, over: int = 5, posting_seconds: f
         }
         for order, quantity in quantities.items()
     ]  # fmt: skip
-    stock = [
-        {"material": material, "plant": "1010", "quantity": 100_000, **place}
-        for material in ("BLANK", "NUT-M6")
-    ]
+    stock = [{"material": material, "plant": "1010", "quantity": 100_000, **place} for material in ("BLANK", "NUT-M6")]
     required = {"confirmation": "required"}
     profiles = {"1010": {"PP01": required, "PP02": {**required, "automatic_receipt": True}}}
     settings = {"posting_seconds": posting_seconds}
@@ -91,9 +88,9 @@ async def plant_at_work(
     posting_seconds: float = 0.0,
     defects: Sequence[tuple[int, int]] = ((1, 7),),
     faults: Sequence[dict[str, Any]] = (),
-    start: bool = True,
+    worker: bool = True,
 ) -> AsyncIterator[PlantHouse]:
-    """Everything runs, every counter was read once, and the line is started (with `start`)."""
+    """Everything runs, every counter was read once, and the line is started. Without `worker` nobody works."""
     quantities = {order: sum(q for o, q in runs if o == order) for order in {o for o, _ in runs}}
     seed = orders_seed(quantities, over=over, posting_seconds=posting_seconds)
     text = scenario(*runs, defects=defects)
@@ -104,10 +101,11 @@ async def plant_at_work(
             await house.sap("faults", fault)
         await house.start_line()
         await house.start_edge()
-        await house.start_worker()
-        await house.until_line_is_seen()
-        if start:
-            await house.line("start", post=True)
+        await house.until_edge_watches()
+        if worker:
+            await house.start_worker()
+            await house.until_line_is_seen()
+        await house.line("start", post=True)
         yield house
 
 
