@@ -352,7 +352,7 @@ class ReplayHouse:
             "settled_by_rule": dict(sorted(rules.items())),
             "refusals": [_refusal(r) for r in [*result.refusals, *refusals]],
             "parked": [_parked(p) for p in parked],
-            "documents": comparison.pop("documents"),
+            "documents": len(comparison["document_list"]),
             **comparison,
         }
 
@@ -386,7 +386,7 @@ class ReplayHouse:
                 {"document": d["id"], "order": order, "operation": d["operation"], "yield": d["yield"], "key": d["key"]}
                 for d in mine
             ]
-        return {"posted_completions": posted, "documents": documents, "agree": not wrong, "differences": wrong}
+        return {"posted_completions": posted, "document_list": documents, "agree": not wrong, "differences": wrong}
 
 
 _ITEMS: TypeAdapter[ParkedItem] = TypeAdapter(ParkedItem)

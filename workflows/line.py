@@ -18,6 +18,7 @@ with workflow.unsafe.imports_passed_through():
     from activities.ledger import (
         DecideParkedRequest,
         LedgerActivities,
+        LineLoaded,
         LineRef,
         ParkedDecided,
         without_evidence,
@@ -85,16 +86,7 @@ class Line:
 
     # --- the process, step by step -----------------------------------------------------------------------
     async def _load(self, given: LineInput) -> None:
-        ref = LineRef(plant=given.plant, line=given.line)
-        while True:
-            try:
-                loaded = await workflow.execute_activity_method(
-                    LedgerActivities.load_line, ref, start_to_close_timeout=LEDGER_TIMEOUT, retry_policy=FEW_ATTEMPTS
-                )
-                break
-            except ActivityError as error:
-                workflow.logger.warning("line not loaded, trying again: %s", error.cause)
-                await workflow.sleep(PAUSE)
+        loaded = await self._ask_ledger(given)
         state = LineState(plant=given.plant, line=given.line)
         if given.state is not None:
             state = LineState.model_validate_json(given.state)
@@ -103,6 +95,17 @@ class Line:
         self._use(state, loaded.plant)
         if given.state is None:
             workflow.upsert_search_attributes([PLANT_ID.value_set(given.plant), LINE_ID.value_set(given.line)])
+
+    async def _ask_ledger(self, given: LineInput) -> LineLoaded:
+        ref = LineRef(plant=given.plant, line=given.line)
+        while True:
+            try:
+                return await workflow.execute_activity_method(
+                    LedgerActivities.load_line, ref, start_to_close_timeout=LEDGER_TIMEOUT, retry_policy=FEW_ATTEMPTS
+                )
+            except ActivityError as error:
+                workflow.logger.warning("line not loaded, trying again: %s", error.cause)
+                await workflow.sleep(PAUSE)
 
     def _use(self, state: LineState, plant: PlantConfig) -> None:
         self._plant = plant
@@ -118,33 +121,39 @@ class Line:
             self._parked_decisions.popleft()
         if self._reconfigure:
             self._reconfigure = False
-            await self._load(self._given.model_copy(update={"state": book.state.model_dump_json()}))
+            loaded = await self._ask_ledger(self._given)
+            # The state as it is now: batches and assignments went on while the ledger was asked.
+            self._use(self._ready_book().state, loaded.plant)
 
     async def _record(self) -> None:
-        """The ledger first: what it does not hold is not delivered (a checkpoint, its outbox and its evidence)."""
-        while self._ready_book().has_news():
-            book = self._ready_book()
-            self._recording = True
-            news = book.take_news()
-            checkpoint = book.state.model_dump_json()
-            undelivered = len(book.state.outbox)
-            record = LineRecord(
-                plant=book.state.plant,
-                line=book.state.line,
-                revision=book.state.revision,
-                checkpoint=checkpoint,
-                messages=news.messages,
-                parked=news.parked,
-                refusals=news.refusals,
-                events=news.events,
-            )
-            adopted = await self._store(record)
-            self._recording = False
-            if adopted is not None and self._plant is not None:
-                workflow.logger.warning("the ledger holds a newer checkpoint of this line; going on from there")
-                self._use(LineState.model_validate_json(adopted), self._plant)
-            else:
-                self._deliverable = undelivered
+        """The ledger first: what it does not hold is not delivered (a checkpoint, its outbox and its evidence).
+
+        Once per turn of the loop: while a backlog streams in there is always more, and delivery must have its turn.
+        """
+        book = self._ready_book()
+        if not book.has_news():
+            return
+        self._recording = True
+        news = book.take_news()
+        checkpoint = book.state.model_dump_json()
+        undelivered = len(book.state.outbox)
+        record = LineRecord(
+            plant=book.state.plant,
+            line=book.state.line,
+            revision=book.state.revision,
+            checkpoint=checkpoint,
+            messages=news.messages,
+            parked=news.parked,
+            refusals=news.refusals,
+            events=news.events,
+        )
+        adopted = await self._store(record)
+        self._recording = False
+        if adopted is not None and self._plant is not None:
+            workflow.logger.warning("the ledger holds a newer checkpoint of this line; going on from there")
+            self._use(LineState.model_validate_json(adopted), self._plant)
+        else:
+            self._deliverable = undelivered
 
     async def _store(self, record: LineRecord) -> str | None:
         while True:
@@ -226,8 +235,11 @@ class Line:
         check.readings, check.read_at = answer.totals, answer.at
 
     async def _continue_as_new(self) -> None:
-        """Nothing may be outstanding: handlers done, people answered, news recorded, outbox delivered."""
-        while self._is_waited_for() or not workflow.all_handlers_finished():
+        """No handler and no activity may be outstanding. News and outbox travel in the state.
+
+        Waiting until a backlog leaves no news would never end; a new run loads the plant file anyway.
+        """
+        while self._hand_overs or self._parked_decisions or not workflow.all_handlers_finished():
             await self._answer_people()
             await self._record()
             await self._deliver()

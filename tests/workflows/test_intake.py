@@ -32,16 +32,11 @@ async def test_the_schedule_takes_released_orders_in(bench):
     await schedule_intake(bench.client, bench.plant)
     schedule = bench.client.get_schedule_handle(intake_workflow_id(bench.id))
     try:
-        async with asyncio.timeout(20):
-            while not await bench.ledger.orders(bench.id):
-                await bench.erp.until(lambda: bench.erp.calls["read_order"] > 0, seconds=20)
-                await asyncio.sleep(0.05)
-        await bench.erp.until(lambda: bench.erp.calls["read_order"] == 1)
+        await asyncio.wait_for(started(bench, "1000001"), 20)
         bench.feed.order("1000001")
         bench.feed.make(10)
         bench.feed.order("")
         await bench.feed.send()
-        await asyncio.wait_for(started(bench, "1000001"), 20)
         await bench.closed("1000001")
     finally:
         await schedule.delete()
@@ -113,7 +108,7 @@ async def test_an_order_terminated_and_started_by_a_person_goes_on_where_it_was(
     bench.feed.order("1000001")
     bench.feed.make(20)
     await bench.feed.send()
-    await bench.until("1000001", lambda s: s.postings == 2)
+    await bench.erp.until(lambda: bench.erp.booked("1000001", "0010") == (20, 0))
     await bench.order("1000001").terminate("moved to another worker")
     bench.feed.make(10)
     bench.feed.order("")

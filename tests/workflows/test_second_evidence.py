@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
@@ -29,18 +30,26 @@ class Source:
     def __init__(self, bench: Bench) -> None:
         self._bench = bench
         self.off_by = 0
+        self.ahead = timedelta()
         self.reachable = True
         self.asked = 0
+        self._question = asyncio.Condition()
+
+    async def was_asked(self, times: int) -> None:
+        async with asyncio.timeout(30), self._question:
+            await self._question.wait_for(lambda: self.asked >= times)
 
     @activity.defn(name=READ_SOURCE)
     async def read_source(self, question: ReadSource) -> SourceReadings:
         self.asked += 1
+        async with self._question:
+            self._question.notify_all()
         if not self.reachable:
             raise ApplicationError("the session is down", type=SOURCE_UNAVAILABLE)
         feed = self._bench.feed
         shown = {tag: feed.totals[question.station, tag] for tag in question.tags}
         shown["Good"] += self.off_by
-        return SourceReadings(totals=shown, at=feed.now)
+        return SourceReadings(totals=shown, at=feed.now + self.ahead)
 
     @asynccontextmanager
     async def answering(self) -> AsyncIterator[None]:
@@ -98,17 +107,13 @@ async def test_a_reading_newer_than_the_events_waits_for_the_watermark(open_benc
         source = Source(bench)
         async with source.answering():
             await run_order(bench)
-            bench.feed.order("")
-            left_at = bench.feed.now
-            bench.feed.now += timedelta(seconds=30)  # the source is read half a minute after the last event
-            bench.feed.waiting, held = [], bench.feed.waiting
-            bench.feed.now, later = left_at, bench.feed.now
-            bench.feed.waiting = held
-            await bench.feed.send()
-            bench.feed.now = later
-            await bench.until_line(lambda s: s.checks in (0, 1) and source.asked == 2)
-            await bench.feed.pass_time(1)
+            source.ahead = timedelta(seconds=30)
+            await leave(bench)
+            await source.was_asked(2)
+            assert (await bench.until_line(lambda s: s.outbox == 0)).checks == 1
+            await bench.feed.pass_time(30)
             await bench.closed(ORDER)
+            assert source.asked == 2
 
 
 async def test_a_second_reading_that_differs_twice_is_a_case_before_anything_final(open_bench):

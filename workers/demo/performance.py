@@ -64,35 +64,36 @@ async def perform(options: DemoOptions, say: Callable[[str], None], *, watched: 
     """
     began = datetime.now(UTC)
     journal = Journal(say)
-    with _folder(options) as folder:
-        stage = Stage(folder, mode=options.mode, seed=options.seed, speed=options.speed, say=say)
-        try:
-            await stage.set_up()
-            result = await _perform(stage, options, journal, watched=watched)
-        finally:
-            await stage.strike()
+    folder = _folder(options)
+    stage = Stage(folder, mode=options.mode, seed=options.seed, speed=options.speed, say=say)
+    worth_keeping = True
+    try:
+        await stage.set_up()
+        result = await _perform(stage, options, journal, watched=watched)
+        worth_keeping = not result["agree"]
+    except asyncio.CancelledError:
+        worth_keeping = False
+        raise
+    finally:
+        await stage.strike()
+        if options.data is not None or worth_keeping:
+            say(f"logs and databases are kept in {folder}")
+        else:
+            shutil.rmtree(folder, ignore_errors=True)
     return {**result, "seconds": round((datetime.now(UTC) - began).total_seconds(), 1)}
 
 
-@contextlib.contextmanager
-def _folder(options: DemoOptions):  # type: ignore[no-untyped-def]
-    """A fresh folder: under --data it stays, otherwise it goes when all went well."""
-    if options.data is not None:
-        name = f"demo-{datetime.now(UTC):%Y%m%dT%H%M%S}"
-        folder = options.data.expanduser().absolute() / name
-        try:
-            folder.mkdir(parents=True)
-        except OSError as error:
-            problem = f"the folder {folder} cannot be made: {error.strerror}"
-            raise BadInput(
-                problem, subject=str(folder), hint="name a folder that can be written with --data"
-            ) from error
-        yield folder
-        return
-    folder = Path(tempfile.mkdtemp(prefix="plantwright-demo-"))
-    yield folder
-    # Not in a finally: after a failure its logs are worth keeping.
-    shutil.rmtree(folder, ignore_errors=True)
+def _folder(options: DemoOptions) -> Path:
+    """A fresh folder: under --data, where it stays, else a temporary one, which goes when all went well."""
+    if options.data is None:
+        return Path(tempfile.mkdtemp(prefix="plantwright-demo-"))
+    folder = options.data.expanduser().absolute() / f"demo-{datetime.now(UTC):%Y%m%dT%H%M%S}"
+    try:
+        folder.mkdir(parents=True)
+    except OSError as error:
+        problem = f"the folder {folder} cannot be made: {error.strerror}"
+        raise BadInput(problem, subject=str(folder), hint="name a folder that can be written with --data") from error
+    return folder
 
 
 async def _perform(stage: Stage, options: DemoOptions, journal: Journal, *, watched: bool) -> dict[str, Any]:

@@ -1,0 +1,124 @@
+"""Long orders pass from run to run: nothing is lost, doubled or left outstanding at the seam."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+
+import pytest
+
+from signals.decisions import Answer, ApprovePostings, AssignOrder, CompleteOrderRequest, DecideCase
+from signals.documents import CaseAction
+from signals.ids import line_workflow_id, order_workflow_id
+from tests.workflows.bench import PRESS, Bench
+from tests.workflows.run_facts import WORKFLOW_ENDS, undone
+
+ORDER = "1000001"
+
+
+async def seams(bench: Bench, workflow_id: str) -> int:
+    """How often the workflow continued as new; fails where a run left something undone."""
+    runs = await bench.runs(workflow_id)
+    for run in runs[:-1]:
+        assert undone(run) == []
+        assert run.events[-1].event_type in WORKFLOW_ENDS
+    return len(runs) - 1
+
+
+async def test_a_short_order_passes_several_runs(bench):
+    await bench.start_line(history_limit=60)
+    await bench.start_order(ORDER, planned=60, history_limit=50)
+    bench.feed.order(ORDER)
+    for _ in range(6):
+        bench.feed.make(10)
+        await bench.feed.send(most=5)
+    bench.feed.order("")
+    await bench.feed.send()
+    await bench.closed(ORDER)
+    assert bench.erp.booked(ORDER, "0010") == (60, 0)
+    assert await seams(bench, line_workflow_id(bench.id, "line1")) >= 2
+    assert await seams(bench, order_workflow_id(bench.id, ORDER)) >= 1
+
+
+async def test_answers_and_decisions_outlive_the_run_that_gave_them(bench):
+    await bench.start_line(history_limit=40)
+    await bench.start_order(ORDER, planned=60, history_limit=40)
+    wish = AssignOrder(decision_id="a1", equipment=PRESS, order=ORDER, valid_from=bench.feed.now, by="shift-lead")
+    await bench.feed.send()
+    first = await bench.line().execute_update("assign_order", wish, result_type=Answer)
+    approval = ApprovePostings(decision_id="ok", by="supervisor")
+    said = await bench.order(ORDER).execute_update("approve_postings", approval, result_type=Answer)
+    for _ in range(6):
+        bench.feed.make(10)
+        await bench.feed.send(most=5)
+    assert await seams(bench, line_workflow_id(bench.id, "line1")) >= 1
+    again = await bench.line().execute_update("assign_order", wish, result_type=Answer)
+    assert again == first
+    assert await bench.order(ORDER).execute_update("approve_postings", approval, result_type=Answer) == said
+    bench.feed.order("")
+    await bench.feed.send()
+    await bench.closed(ORDER)
+    assert bench.erp.booked(ORDER, "0010") == (60, 0)
+
+
+async def keep_telling(bench: Bench, until: asyncio.Event) -> int:
+    """People and orders talk to both workflows without a pause; every update must be answered."""
+    told = 0
+    for number in itertools.count():
+        if until.is_set():
+            return told
+        await bench.line().signal("hand_over", "another-order")
+        wish = AssignOrder(decision_id=f"a{number}", equipment="oven", order=None, valid_from=bench.feed.now, by="x")
+        refused = await bench.line().execute_update("assign_order", wish, result_type=Answer)
+        assert not refused.accepted
+        approval = ApprovePostings(decision_id=f"ok{number}", by="supervisor")
+        assert (await bench.order(ORDER).execute_update("approve_postings", approval, result_type=Answer)).accepted
+        decision = DecideCase(
+            decision_id=f"d{number}", case_id="no-such-case", action=CaseAction.SKIP, by="x", reason="a race"
+        )
+        answer = await bench.order(ORDER).execute_update("decide_case", decision, result_type=Answer)
+        assert not answer.accepted and answer.decision_id == decision.decision_id
+        if number % 5 == 0:
+            await bench.line().signal("configure")
+        told += 1
+    raise AssertionError
+
+
+@pytest.mark.timeout(180)
+async def test_an_order_of_5000_pieces_passes_continue_as_new_with_people_talking_to_it(open_bench, volume):
+    async with open_bench(cadence=50) as bench:
+        await bench.start_line(history_limit=150)
+        await bench.start_order(ORDER, planned=5000, history_limit=120)
+        bench.feed.order(ORDER)
+        bench.feed.make(5000)
+        done = asyncio.Event()
+        talking = asyncio.create_task(keep_telling(bench, done))
+        try:
+            await bench.feed.send(most=100)
+        finally:
+            done.set()
+        assert await talking > 10
+        bench.feed.order("")
+        await bench.feed.send()
+        await bench.closed(ORDER)
+
+        assert bench.erp.booked(ORDER, "0010") == (5000, 0)
+        keys = [d.key for d in bench.erp.books]
+        assert len(keys) == len(set(keys))
+        assert (await bench.line_status()).parked == 0
+        assert await seams(bench, line_workflow_id(bench.id, "line1")) >= 5
+        assert await seams(bench, order_workflow_id(bench.id, ORDER)) >= 5
+
+
+async def test_completing_at_the_seam_asks_the_lines_all_the_same(open_bench):
+    async with open_bench(cadence=10) as bench:
+        await bench.start_order(ORDER, planned=1000, history_limit=30)
+        bench.feed.order(ORDER)
+        for _ in range(5):
+            bench.feed.make(11)
+            await bench.feed.send()
+        request = CompleteOrderRequest(decision_id="c1", by="supervisor")
+        await bench.order(ORDER).execute_update("complete", request)
+        await bench.closed(ORDER)
+        assert bench.erp.booked(ORDER, "0010") == (55, 0)
+        assert await seams(bench, order_workflow_id(bench.id, ORDER)) >= 2
