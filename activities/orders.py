@@ -88,7 +88,7 @@ class OrderActivities:
 
     @activity.defn(name="compare_totals")
     async def compare_totals(self, ref: OrderRef) -> Compared:
-        """Before completion the ERP's own totals must equal what the ledger says we posted or adopted."""
+        """Before completion the ERP's own totals must equal what the ledger says we posted, adopted or let stand."""
         self._check(ref.plant)
         try:
             theirs = {t.operation: t for t in await self._erp.totals(ref.order)}
@@ -98,7 +98,7 @@ class OrderActivities:
         except ErpError as error:
             raise ApplicationError(str(error), type=error.type.value) from error
         cases: list[Case] = []
-        for ours in await self._ledger.totals(ref.plant, ref.order):
+        for ours in await self._ledger.totals(ref.plant, ref.order, beside=True):
             difference = _difference(ours, theirs.get(ours.operation))
             if difference:
                 cases.append(await self._ledger.open_case(self._case(ref, ours.operation, difference)))
@@ -132,5 +132,5 @@ def _difference(ours: OperationTotals, theirs: OperationTotals | None) -> str:
         pairs.append(("scrap", ours.scrap_quantity or ZERO, theirs.scrap_quantity))
     if theirs.rework_quantity is not None:
         pairs.append(("rework", ours.rework_quantity or ZERO, theirs.rework_quantity))
-    found = [f"{name}: ERP {b:f}, posted by us {a:f}" for name, a, b in pairs if a != b]
+    found = [f"{name}: ERP {b:f}, known to us {a:f}" for name, a, b in pairs if a != b]
     return f"operation {ours.operation}: " + ", ".join(found) if found else ""

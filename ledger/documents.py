@@ -12,7 +12,7 @@ from decimal import Decimal
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
-from sqlmodel import col, select, update
+from sqlmodel import col, or_, select, update
 
 from ledger.database import Books, upsert
 from ledger.port import Credit
@@ -39,9 +39,9 @@ class DocumentBooks(Books):
         async with self._db.read() as session:
             return await credit_left(session, plant, order, operation)
 
-    async def totals(self, plant: str, order: str) -> tuple[OperationTotals, ...]:
+    async def totals(self, plant: str, order: str, *, beside: bool = False) -> tuple[OperationTotals, ...]:
         async with self._db.read() as session:
-            return (await totals_by_order(session, plant, order)).get(order, ())
+            return (await totals_by_order(session, plant, order, beside=beside)).get(order, ())
 
 
 async def put_document(
@@ -128,11 +128,13 @@ def _document(row: ErpDocumentRow) -> ErpDocument:
     return document.model_copy(update={"reversed": True}) if row.reversed else document
 
 
-async def totals_by_order(session: AsyncSession, plant: str, order: str = "") -> dict[str, tuple[OperationTotals, ...]]:
+async def totals_by_order(
+    session: AsyncSession, plant: str, order: str = "", *, beside: bool = False
+) -> dict[str, tuple[OperationTotals, ...]]:
     """Posted or adopted quantities per order and operation; an empty `order` means all of the plant."""
     sums: dict[tuple[str, str], Sums] = defaultdict(lambda: NOTHING)
     finals: set[tuple[str, str]] = set()
-    for row in await _counted(session, plant, order):
+    for row in await _counted(session, plant, order, beside=beside):
         at = (row.order_id, row.operation)
         sums[at] = _add(sums[at], (row.yield_quantity, row.scrap_quantity, row.rework_quantity))
         if row.final:
@@ -157,11 +159,10 @@ async def totals_by_order(session: AsyncSession, plant: str, order: str = "") ->
     return {order_id: tuple(operations) for order_id, operations in totals.items()}
 
 
-async def _counted(session: AsyncSession, plant: str, order: str) -> Iterable[ErpDocumentRow]:
+async def _counted(session: AsyncSession, plant: str, order: str, *, beside: bool) -> Iterable[ErpDocumentRow]:
     row = ErpDocumentRow
-    wanted = select(row).where(
-        col(row.plant) == plant, col(row.counted).is_(True), col(row.reversed).is_(False), col(row.operation) != ""
-    )
+    counted = or_(col(row.counted), col(row.by_hand)) if beside else col(row.counted).is_(True)
+    wanted = select(row).where(col(row.plant) == plant, counted, col(row.reversed).is_(False), col(row.operation) != "")
     return await session.scalars(wanted.where(row.order_id == order) if order else wanted)
 
 

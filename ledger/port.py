@@ -221,8 +221,11 @@ class LedgerPort(Protocol):
         """What is left of adopted hand entries."""
         ...
 
-    async def totals(self, plant: str, order: str) -> tuple[OperationTotals, ...]:
-        """Posted and adopted by us per operation (reversed documents left out)."""
+    async def totals(self, plant: str, order: str, *, beside: bool = False) -> tuple[OperationTotals, ...]:
+        """Posted and adopted by us per operation (reversed documents left out).
+
+        With `beside` also hand entries that a person let stand beside ours: what the ERP must show in all.
+        """
         ...
 
     # --- cases -------------------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""The one data converter of client, workers and replayer: pydantic JSON, compressed by zlib where that helps.
+"""The one data converter of client, workers and replayer: pydantic JSON, large payloads compressed by zlib.
 
 Not encryption: a payload is readable by whoever reads the history. Encodings we did not write pass through untouched,
 so histories from before the codec, or from other tools, stay readable.
@@ -15,6 +15,8 @@ from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.converter import DataConverter, PayloadCodec
 
 ENCODING = b"binary/zlib"
+READABLE_BYTES = 8 * 1024
+"""Smaller payloads stay plain: status pages, decisions and postings can be read in the Temporal UI as they are."""
 LARGEST_PAYLOAD = 64 * 1024 * 1024
 """Bytes a payload may expand to: far above Temporal's own 2 MB limit per blob times any honest ratio."""
 
@@ -34,6 +36,8 @@ class ZlibPayloadCodec(PayloadCodec):
 
 
 def _compressed(payload: Payload) -> Payload:
+    if payload.ByteSize() < READABLE_BYTES:
+        return payload
     packed = Payload(metadata={"encoding": ENCODING}, data=zlib.compress(payload.SerializeToString()))
     return packed if packed.ByteSize() < payload.ByteSize() else payload
 

@@ -37,6 +37,9 @@ TASK_TIMEOUT = timedelta(seconds=5)
 PAUSE = timedelta(seconds=5)
 """The pause after an activity that used up its attempts."""
 
+LONGEST_PAUSE = timedelta(seconds=40)
+"""The pause grows to this where nothing but waiting can be done: an endless wait stays a short history."""
+
 
 def wants_new_run(threshold: int) -> bool:
     """Whether the history is long enough to continue as new; the threshold is lowered in tests."""

@@ -171,7 +171,10 @@ class Line:
                 return stored.adopt.checkpoint if stored.adopt is not None else None
 
     async def _deliver(self) -> None:
-        """One awaited signal at a time: concurrent ones arrive reordered (measured, reference temporal.md)."""
+        """One awaited signal at a time: concurrent ones arrive reordered (measured, reference temporal.md).
+
+        Not beyond the run's length: an outbox filled by a long outage goes on in the next run.
+        """
         book = self._ready_book()
         while self._deliverable and book.state.outbox:
             message = book.state.outbox[0]
@@ -182,6 +185,8 @@ class Line:
                 self._park_undelivered(message)
             book.state.outbox.pop(0)
             self._deliverable -= 1
+            if wants_new_run(self._given.history_limit):
+                return
 
     def _park_undelivered(self, message: LineMessage) -> None:
         """The ledger has the message, and the order loads it when it starts; until then a person can see it waits."""

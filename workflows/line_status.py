@@ -50,4 +50,4 @@ def line_details(state: LineState) -> str:
         "| station | state | order | batch |",
         "| --- | --- | --- | --- |",
     ]
-    return "\n".join(head + rows)
+    return "\n".join([*head, *rows, ""])

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from signals.status import OrderStatus
 
+CASES_SHOWN = 10
+
 
 def order_details(status: OrderStatus) -> str:
     """Markdown: phase, quantities per operation, cases with what may be decided."""
@@ -22,6 +24,16 @@ def order_details(status: OrderStatus) -> str:
     ]
     cases = [
         f"- **{c.kind.value}** `{c.case_id}` ({c.owner_role}): {c.summary} – may {' or '.join(c.allowed)}"
-        for c in status.cases
+        for c in status.cases[:CASES_SHOWN]
     ]
-    return "\n".join(head + rows + (["", "Cases:", *cases] if cases else []))
+    if len(status.cases) > CASES_SHOWN:
+        cases.append(f"- and {len(status.cases) - CASES_SHOWN} more (`plantwright cases list --order {status.order}`)")
+    commands = [
+        "On the command line:",
+        "",
+        f"`plantwright orders show {status.order}` · `plantwright trace {status.order}`",
+        "",
+        f"`plantwright cases list --order {status.order}`",
+        "",
+    ]
+    return "\n".join([*head, *rows, "", *(["Cases:", "", *cases, ""] if cases else []), *commands])

@@ -48,6 +48,7 @@ with workflow.unsafe.imports_passed_through():
     from signals.errors import ErrorType
     from signals.ids import erp_task_queue, line_workflow_id
     from signals.orders import OrderPhase
+    from signals.orders import ProductionOrder as Order
     from signals.reports import LineMessage
     from signals.status import OrderStatus
     from signals.transactions import PostingIntent
@@ -55,6 +56,7 @@ with workflow.unsafe.imports_passed_through():
         EXCEPTION_CLASS,
         FEW_ATTEMPTS,
         LEDGER_TIMEOUT,
+        LONGEST_PAUSE,
         MATERIAL,
         OPEN_TASK_ROLES,
         ORDER_ID,
@@ -124,25 +126,13 @@ class ProductionOrder:
     async def _load(self) -> None:
         """What the ledger knows, at a start and whenever a message is missing."""
         state = self._book.state
-        ref = OrderRef(plant=state.plant, order=state.order_id)
-        loaded: OrderLoaded | None = None
-        while loaded is None or loaded.order is None:
-            try:
-                loaded = await workflow.execute_activity_method(
-                    LedgerActivities.load_order, ref, start_to_close_timeout=LEDGER_TIMEOUT, retry_policy=FEW_ATTEMPTS
-                )
-            except ActivityError as error:
-                workflow.logger.warning("order not loaded, trying again: %s", error.cause)
-                await workflow.sleep(PAUSE)
-                continue
-            if loaded.order is None:
-                await self._take_in(ref)
+        loaded, order = await self._known_order()
         fresh = state.order is None
         if fresh and loaded.phase == OrderPhase.CLOSED:
             state.phase = OrderPhase.CLOSED
         state.cancel_requested = state.cancel_requested or loaded.phase == OrderPhase.CANCELLED
         self._book.load(
-            loaded.order,
+            order,
             loaded.settings,
             loaded.messages,
             frozenset(loaded.settled),
@@ -154,21 +144,32 @@ class ProductionOrder:
         self._noted.update(c.case_id for c in loaded.cases)
         if fresh:
             keys = [PLANT_ID.value_set(state.plant), ORDER_ID.value_set(state.order_id)]
-            workflow.upsert_search_attributes([*keys, MATERIAL.value_set(loaded.order.material)])
+            workflow.upsert_search_attributes([*keys, MATERIAL.value_set(order.material)])
 
-    async def _take_in(self, ref: OrderRef) -> None:
-        """The ledger does not know the order (started by hand): read it from the ERP."""
-        try:
-            await workflow.execute_activity_method(
-                OrderActivities.take_order,
-                ref,
-                task_queue=erp_task_queue(ref.plant),
-                start_to_close_timeout=self._erp_timeout(),
-                retry_policy=FEW_ATTEMPTS,
-            )
-        except ActivityError as error:
-            workflow.set_current_details(f"**Order {ref.order}** waits: {error.cause}")
-            await workflow.sleep(PAUSE)
+    async def _known_order(self) -> tuple[OrderLoaded, Order]:
+        """Until the ledger knows the order; one started by hand is read from the ERP. What hinders it is shown."""
+        ref = OrderRef(plant=self._book.state.plant, order=self._book.state.order_id)
+        pause = PAUSE
+        while True:
+            try:
+                loaded = await workflow.execute_activity_method(
+                    LedgerActivities.load_order, ref, start_to_close_timeout=LEDGER_TIMEOUT, retry_policy=FEW_ATTEMPTS
+                )
+                if loaded.order is not None:
+                    return loaded, loaded.order
+                await workflow.execute_activity_method(
+                    OrderActivities.take_order,
+                    ref,
+                    task_queue=erp_task_queue(ref.plant),
+                    start_to_close_timeout=self._erp_timeout(),
+                    retry_policy=FEW_ATTEMPTS,
+                )
+            except ActivityError as error:
+                workflow.set_current_details(f"**Order {ref.order}** waits: {error.cause}")
+                await workflow.sleep(pause)
+                pause = min(pause * 2, LONGEST_PAUSE)
+                if wants_new_run(self._given.history_limit):
+                    await self._continue_as_new()
 
     def _read_inbox(self) -> None:
         while self._inbox:

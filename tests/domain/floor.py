@@ -61,7 +61,7 @@ def station(name: str, operation: str, **changes: Any) -> StationConfig:
         )
         for tag, role in ROLES.items()
     )
-    return StationConfig(id=name, operation=operation, tags=tags).model_copy(update=changes)
+    return StationConfig(id=name, operation=operation, tag=tags).model_copy(update=changes)
 
 
 def plant(
@@ -74,11 +74,11 @@ def plant(
 ) -> PlantConfig:
     return PlantConfig(
         plant=SiteConfig(id=PLANT, zone="UTC", production_day_start=time(6)),
-        shifts=SHIFTS,
-        lines=(
+        shift=SHIFTS,
+        line=(
             LineConfig(
                 id=LINE,
-                stations=stations or tuple(station(name, operation) for name, operation in STATIONS.items()),
+                station=stations or tuple(station(name, operation) for name, operation in STATIONS.items()),
                 cadence=CadenceConfig(quantity=quantity, minutes=Decimal(minutes)),
                 second_evidence=second_evidence,
                 future_seconds=future_seconds,
@@ -241,3 +241,13 @@ def booked(line: LineBook) -> dict[Bucket, tuple[int, int]]:
 def ordered(truth: dict[Bucket, tuple[int, int]]) -> dict[Bucket, tuple[int, int]]:
     """The part of the truth that was made for an order."""
     return {key: value for key, value in truth.items() if key[0] and value != (0, 0)}
+
+
+def busy(pieces: int = 3) -> Floor:
+    """The press has made some pieces of order A, one a second."""
+    floor = Floor()
+    floor.order("press", "A")
+    for _ in range(pieces):
+        floor.wait(1)
+        floor.piece("press")
+    return floor

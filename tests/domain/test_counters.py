@@ -63,6 +63,19 @@ def true_counters(draw: st.DrawFn, reset: ResetRule | None = None) -> tuple[Coun
     return rules, readings, made
 
 
+def wide(rules: CounterConfig) -> CounterConfig:
+    return rules.model_copy(update={"bits": 32, "signed": False})
+
+
+def unwrapped(rules: CounterConfig, readings: list[Reading]) -> list[Reading]:
+    """The same production as a wide counter shows it, far from its ends."""
+    total, plain = 100_000, [(readings[0][0], 100_000)]
+    for before, after in pairwise(readings):
+        total += (after[1] - before[1]) % (1 << rules.bits)
+        plain.append((after[0], total))
+    return plain
+
+
 @given(true_counters())
 def test_what_a_counter_of_any_width_made_is_counted_through_its_wrap(
     truth: tuple[CounterConfig, list[Reading], int],
@@ -88,14 +101,9 @@ def test_repeats_and_late_readings_add_nothing(
 @given(true_counters(), st.data())
 def test_skipped_readings_lose_nothing(truth: tuple[CounterConfig, list[Reading], int], data: st.DataObject) -> None:
     rules, readings, made = truth
-    rules = rules.model_copy(update={"bits": 64})
-    first, total = readings[0][1], 0
-    plain: list[Reading] = [readings[0]]
-    for before, after in pairwise(readings):
-        total += (after[1] - before[1]) % (1 << truth[0].bits)
-        plain.append((after[0], first + total))
+    plain = unwrapped(rules, readings)
     kept = [plain[0], *data.draw(st.lists(st.sampled_from(plain), unique=True).map(sorted)), plain[-1]]
-    _, steps = read(kept, rules)
+    _, steps = read(kept, wide(rules))
     assert counted(steps) == made
 
 
@@ -104,11 +112,8 @@ def test_a_glitch_moves_no_base_and_counts_nothing(
     truth: tuple[CounterConfig, list[Reading], int], data: st.DataObject
 ) -> None:
     rules, readings, made = truth
-    rules = rules.model_copy(update={"bits": 32, "signed": False})
-    values = [100_000]
-    for before, after in pairwise(readings):
-        values.append(values[-1] + (after[1] - before[1]) % (1 << truth[0].bits))
-    plain = [(r[0], v) for r, v in zip(readings, values, strict=True)]
+    plain = unwrapped(rules, readings)
+    rules = wide(rules)
     place = data.draw(st.integers(1, len(plain) - 1))
     at = (plain[place - 1][0] + plain[place][0]) / 2
     last = plain[place - 1][1]
@@ -126,7 +131,7 @@ def test_an_implausible_jump_is_doubtful_never_counted_never_lost(
     truth: tuple[CounterConfig, list[Reading], int], jump: int
 ) -> None:
     rules, readings, _ = truth
-    rules = rules.model_copy(update={"bits": 48, "signed": False})
+    rules = wide(rules)
     end = readings[-1][0]
     run = [(0.0, 500), (10.0, 505), (11.0, 505 + jump), (20.0, 510 + jump), (20.0 + end, 511 + jump)]
     state, steps = read(run, rules)

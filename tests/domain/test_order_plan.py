@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import date
 from decimal import Decimal
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -55,14 +56,17 @@ def test_a_posting_never_mixes_buckets_and_all_reports_get_posted(
     line = Line()
     book = loaded(order(operation("0010", 1000)), max_quantity=most)
     for good, scrap, key, value in made:
-        changed = date(2026, 3, 2 if value == "X" else 3) if key == "posting_date" else value
-        book.receive(line.report(good=good, scrap=scrap, **{key: changed}))
+        changed: dict[str, Any] = {key: value}
+        if key == "posting_date":
+            changed = {key: date(2026, 3, 2 if value == "X" else 3)}
+        book.receive(line.report(good=good, scrap=scrap, **changed))
     buckets = {m.report.report_id: m.report.bucket for m in line.sent if m.report}
     sizes = {m.report.report_id: m.report.yield_quantity + m.report.scrap_quantity for m in line.sent if m.report}
     taken: list[str] = []
     while (intent := next_intent(book.state, TODAY)) is not None:
         t = confirmation(intent)
-        (bucket,) = {buckets[r] for r in intent.report_ids}
+        bucket = buckets[intent.report_ids[0]]
+        assert all(buckets[r] == bucket for r in intent.report_ids)
         assert (t.batch, t.component_lot, t.reason) == (bucket.batch, bucket.component_lot, bucket.reason)
         assert (t.person, t.shift, t.posting_date) == (bucket.person, bucket.shift, bucket.posting_date)
         assert len(intent.report_ids) == 1 or sum(sizes[r] for r in intent.report_ids) <= most

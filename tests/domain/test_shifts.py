@@ -125,6 +125,15 @@ def test_a_business_day_that_starts_in_the_repeated_hour_starts_once() -> None:
     start = datetime(2026, 10, 25, 0, 30, tzinfo=UTC)
     days = [production_day(site, start + timedelta(minutes=m)) for m in (-1, 0, 29, 31, 61, 90)]
     assert days == [date(2026, 10, 24), *[date(2026, 10, 25)] * 5]
+    assert production_day(site, local(site, "2026-10-25T02:00", fold=1)) == date(2026, 10, 25)
+    assert production_day(site, local(site, "2026-10-25T02:00", fold=0)) == date(2026, 10, 24)
+
+
+def test_a_shift_within_the_hour_that_the_clocks_skip_does_not_take_place() -> None:
+    lone = (ShiftConfig(name="short", start=time(2, 30), end=time(3)),)
+    spans = [shift_at(BERLIN, lone, local(BERLIN, f"2026-03-{day}T12:00")) for day in (28, 29)]
+    assert [s.name for s in spans] == ["", ""]
+    assert (spans[0].end, spans[1].start) == (local(BERLIN, "2026-03-29T06:00"), local(BERLIN, "2026-03-29T06:00"))
 
 
 def test_the_business_day_of_a_night_is_the_day_it_began() -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from temporalio.api.sdk.v1 import WorkflowMetadata
 
 from signals.events import CountEvent, EventBatch, SequencedEvent
 from signals.ids import order_workflow_id, plant_task_queue
@@ -16,7 +17,6 @@ from tests.house.durable_plant import (
     confirmations,
     plant_at_work,
     plant_text,
-    until_cases,
     until_line_is_done,
 )
 from tests.house.plant_house import PlantHouse
@@ -35,8 +35,8 @@ async def _parked(house: PlantHouse) -> list[dict[str, Any]]:
 
 async def _details(house: PlantHouse, order: str, plant: str) -> str:
     handle = house.client.get_workflow_handle(order_workflow_id(plant, order))
-    metadata = await handle.query("__temporal_workflow_metadata")
-    return str(metadata.get("currentDetails", ""))
+    metadata = await handle.query("__temporal_workflow_metadata", result_type=WorkflowMetadata)
+    return metadata.current_details
 
 
 async def _start_order(house: PlantHouse, order: str, plant: str) -> None:
@@ -92,10 +92,19 @@ async def test_pieces_counted_in_another_unit_are_a_case_and_never_posted(tmp_pa
     plant = plant_text((good + '"PC"', good + '"KG"'))
     async with plant_at_work(tmp_path, (FIRST, 10), plant=plant, defects=()) as house:
         await until_line_is_done(house)
-        status = await until_cases(house, FIRST, "unit_mismatch", 1)
-        (case,) = [c for c in status.cases if c.kind.value == "unit_mismatch"]
-        assert (case.operation, case.unit, int(case.yield_quantity)) == ("0010", "KG", 10)
-        assert "KG" in case.summary and "PC" in case.summary
+        counted = 0
+
+        async def all_are_cases() -> bool:
+            nonlocal counted
+            status = await house.order_status(FIRST)
+            cases = [c for c in status.cases if c.kind.value == "unit_mismatch"] if status is not None else []
+            assert all((c.operation, c.unit) == ("0010", "KG") for c in cases)
+            assert all("KG" in c.summary and "PC" in c.summary for c in cases)
+            counted = sum(int(c.yield_quantity) for c in cases)
+            return counted >= 10
+
+        await house.until("all pieces counted in KG are in cases", all_are_cases)
+        assert counted == 10
         assert await confirmations(house) == []
 
 

@@ -85,6 +85,8 @@ async def test_entry_to_post_beside_is_known_but_neither_counted_nor_credited(le
     await ledger.decide_case(PLANT, decide(case, CaseAction.POST))
     assert [own.document for own in await ledger.own_documents(PLANT, ORDER)] == ["77/1"]
     assert await ledger.totals(PLANT, ORDER) == ()
+    (beside,) = await ledger.totals(PLANT, ORDER, beside=True)
+    assert (beside.operation, beside.yield_quantity) == (case.operation, case.yield_quantity)
     assert (await ledger.credit(PLANT, ORDER, "0010")).yield_quantity == Decimal(0)
     # What a person has decided is not asked again.
     await opened(ledger, hand_entry())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from datetime import UTC, datetime
 from decimal import Decimal
 
@@ -34,10 +35,18 @@ async def test_a_batch_comes_back_exactly_and_takes_less_than_a_third():
     assert await data_converter.decode(packed, [list[Count]]) == [COUNTS]
 
 
+@pytest.mark.parametrize("value", ["ok", "a status page of some length " * 200])
+async def test_what_people_read_in_the_temporal_ui_stays_readable(value: str):
+    packed = await data_converter.encode([value])
+    assert packed == await pydantic_data_converter.encode([value])
+    assert await data_converter.decode(packed, [str]) == [value]
+
+
 async def test_what_would_grow_stays_as_it_is():
-    packed = await data_converter.encode(["ok"])
-    assert packed == await pydantic_data_converter.encode(["ok"])
-    assert await data_converter.decode(packed, [str]) == ["ok"]
+    noise = [random.Random(1).randbytes(20_000).decode("latin-1")]
+    packed = await data_converter.encode(noise)
+    assert packed[0].ByteSize() <= (await pydantic_data_converter.encode(noise))[0].ByteSize()
+    assert await data_converter.decode(packed, [str]) == noise
 
 
 async def test_histories_from_before_the_codec_stay_readable():

@@ -26,12 +26,13 @@ async def seams(bench: Bench, workflow_id: str) -> int:
 
 
 async def test_a_short_order_passes_several_runs(bench):
-    await bench.start_line(history_limit=60)
-    await bench.start_order(ORDER, planned=60, history_limit=50)
+    await bench.start_line(history_limit=40)
+    await bench.start_order(ORDER, planned=60, history_limit=40)
     bench.feed.order(ORDER)
     for _ in range(6):
         bench.feed.make(10)
         await bench.feed.send(most=5)
+        await bench.until(ORDER, lambda s: not s.busy)
     bench.feed.order("")
     await bench.feed.send()
     await bench.closed(ORDER)
@@ -95,6 +96,7 @@ async def test_an_order_of_5000_pieces_passes_continue_as_new_with_people_talkin
         talking = asyncio.create_task(keep_telling(bench, done))
         try:
             await bench.feed.send(most=100)
+            await bench.erp.until(lambda: bench.erp.booked(ORDER, "0010")[0] >= 4000, seconds=60)
         finally:
             done.set()
         assert await talking > 10

@@ -10,6 +10,7 @@ from typing import Annotated, Any
 
 import typer
 from rich.console import Group, RenderableType
+from rich.text import Text
 
 from domain.plant import CounterRole, ErpConfig, LineConfig, OpcUaConfig, PlantConfig, StationConfig, TagKind
 from workers.cli.options import AsJson
@@ -148,9 +149,10 @@ def _station_warnings(line: str, station: StationConfig) -> Iterator[str]:
 
 
 def _shown(result: dict[str, Any]) -> RenderableType:
-    head = (
-        f"[bold]{result['file']}[/] is valid: plant {result['plant']} ({result['zone']}), mode {result['mode']}, "
-        f"technical completion {result['technical_completion']}"
+    head = Text.assemble(
+        (result["file"], "bold"),
+        f" is valid: plant {result['plant']} ({result['zone']}), mode {result['mode']}, "
+        f"technical completion {result['technical_completion']}",
     )
     erp = result["erp"]
     profiles = ", ".join(f"{name} {how}" for name, how in erp["control_profiles"].items()) or "no control profiles"
@@ -170,5 +172,5 @@ def _shown(result: dict[str, Any]) -> RenderableType:
                 station["counts_by"], counters,
             )  # fmt: skip
         parts.append(stations)
-    parts += [f"[yellow]warning:[/] {warning}" for warning in result["warnings"]]
+    parts += [Text.assemble(("warning: ", "yellow"), warning) for warning in result["warnings"]]
     return Group(*parts)

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 from rich.console import Group, RenderableType
+from rich.text import Text
 
 from ledger.port import OrderRecord
 from signals.decisions import Answer, ApprovePostings, CancelOrderRequest, CompleteOrderRequest
@@ -89,7 +90,7 @@ async def _show(order: str, plant: Path, data: Path | None, ledger: str | None) 
 
 
 def _order_shown(status: OrderStatus) -> RenderableType:
-    head = f"[bold]Order {status.order}[/] · {status.material} · {status.phase.value} · mode {status.mode.value}"
+    head = f" · {status.material} · {status.phase.value} · mode {status.mode.value}"
     waits = f" · tries again at {status.next_try_at.isoformat(timespec='seconds')}" if status.next_try_at else ""
     figures = table("", "operation", "planned", "counted", "scrap", "posted", "scrap posted", "final", "waits for",
                     numbers=("planned", "counted", "scrap", "posted", "scrap posted"))  # fmt: skip
@@ -98,7 +99,10 @@ def _order_shown(status: OrderStatus) -> RenderableType:
             o.operation, f"{amount(o.planned)} {o.unit}", amount(o.reported_yield), amount(o.reported_scrap),
             amount(o.posted_yield), amount(o.posted_scrap), "yes" if o.final else "no", o.waits_for,
         )  # fmt: skip
-    parts: list[RenderableType] = [f"{head} · ERP {status.erp}{waits}", figures]
+    parts: list[RenderableType] = [
+        Text.assemble((f"Order {status.order}", "bold"), f"{head} · ERP {status.erp}{waits}"),
+        figures,
+    ]
     if status.cases:
         cases = table("Open cases", "case", "kind", "operation", "owner", "what", "may")
         for case in status.cases:

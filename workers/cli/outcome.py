@@ -51,7 +51,7 @@ class Failure:
     expected: bool = True
 
 
-_AWAY = (TemporalUnreachable, EmbeddedTemporalError, TemporalBinaryMissing, NamespaceNotReady, ConnectionError)
+_AWAY = (EmbeddedTemporalError, TemporalBinaryMissing, NamespaceNotReady, ConnectionError)
 
 
 def failure_of(error: BaseException) -> Failure:
@@ -66,6 +66,10 @@ def failure_of(error: BaseException) -> Failure:
             return Failure(ExitCode.BAD_INPUT, _first_fault(error))
         case AnswerIsNo():
             return Failure(ExitCode.NO, str(error), hint)
+        case TemporalUnreachable():
+            # The SDK's own words about its transport help nobody but a developer.
+            said = str(error).split(": Failed client connect")[0]
+            return Failure(ExitCode.NO_ANSWER, said, "start it with `plantwright server`, or set TEMPORAL_ADDRESS")
         case EmbeddedTemporalError() if isinstance(error.__cause__, PortTakenError):
             return Failure(ExitCode.BAD_INPUT, str(error), "port 0 takes a free one")
         case NoAnswer() | ErpError():

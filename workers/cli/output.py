@@ -30,7 +30,7 @@ def say_result(result: Mapping[str, Any], shown: RenderableType | str, *, as_jso
     else:
         # Into a file or a pipe there is no edge to wrap at.
         width = None if sys.stdout.isatty() else WIDE
-        Console(file=sys.stdout, highlight=False, width=width).print(shown)
+        Console(file=sys.stdout, highlight=False, markup=False, width=width).print(shown)
     sys.stdout.flush()
 
 
@@ -62,7 +62,8 @@ def table(title: str, *columns: str, numbers: tuple[str, ...] = ()) -> Table:
 def set_up_logging(level: int) -> None:
     """Logs of ours and of libraries on stderr, from `level` on."""
     logging.basicConfig(stream=sys.stderr, level=max(level, logging.INFO), format="%(levelname)s %(name)s %(message)s")
-    logging.getLogger("httpx").setLevel(logging.WARNING)
+    for chatty in ("httpx", "alembic", "uvicorn"):
+        logging.getLogger(chatty).setLevel(logging.WARNING)
     logging.getLogger("asyncua").setLevel(logging.ERROR if level > logging.DEBUG else logging.INFO)
     structlog.configure(
         processors=[

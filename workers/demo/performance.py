@@ -179,7 +179,9 @@ async def _audience(
             await _cancelled(task)
         return
     journal.quiet = True
-    with Live(console=Console(stderr=True), auto_refresh=False, screen=keys, transient=False) as live:
+    with Live(
+        console=Console(stderr=True, markup=False, highlight=False), auto_refresh=False, screen=keys, transient=False
+    ) as live:
 
         def show(seen: Snapshot) -> None:
             live.update(render(seen, journal.lines, stage.addresses, keys=keys), refresh=True)

@@ -125,7 +125,9 @@ def plain_line(seen: Snapshot) -> str:
 
 def save_screenshot(screen: RenderableType, file: Path) -> None:
     """The screen as SVG."""
-    console = Console(record=True, width=WIDTH, file=io.StringIO(), force_terminal=True, color_system="truecolor")
+    console = Console(
+        record=True, width=WIDTH, file=io.StringIO(), force_terminal=True, color_system="truecolor", markup=False
+    )
     console.print(screen)
     console.save_svg(str(file), title="plantwright demo")
 
