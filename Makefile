@@ -9,7 +9,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.plantwright-ready
 ARGS ?=
 
-.PHONY: help setup environment temporal demo test test-long check lock format clean \
+.PHONY: help setup environment temporal demo test test-long test-uncached record-histories check lock format clean \
 	check-style check-format check-types check-house check-lock check-compose
 
 help:
@@ -44,6 +44,15 @@ test: setup
 
 test-long: setup
 	@$(BIN)/pytest -m long $(ARGS)
+	@$(if $(ARGS),,$(MAKE) --no-print-directory test-uncached)
+
+# The tests of workflows once more, every workflow task replaying its whole history.
+test-uncached: setup
+	@PLANTWRIGHT_TEST_CACHE=0 $(BIN)/pytest -m 'not long' tests/workflows $(ARGS)
+
+# Renews this release's stored histories; those of releases that are out stay as they are.
+record-histories: setup
+	@$(BIN)/python -m tests.histories.record
 
 # `make -k check` runs what is left after a failure.
 check: check-style check-format check-types check-house check-lock check-compose

@@ -21,6 +21,7 @@ class StationContext(Message):
     serial: str = ""
     run: str = ""
     component_lot: str = ""
+    component_material: str = ""
     reason: str = ""
     reason_origin: str = ""
     person: str = ""
@@ -46,6 +47,6 @@ def apply_context(context: StationContext, event: MachineEvent) -> StationContex
         case OperatorEvent():
             return context.model_copy(update={"person": event.operator})
         case MaterialLoadedEvent():
-            return context.model_copy(update={"component_lot": event.lot})
+            return context.model_copy(update={"component_lot": event.lot, "component_material": event.material})
         case _:
             return context

@@ -243,6 +243,7 @@ def confirm_intent(
         person=bucket.person if bucket else "",
         shift=bucket.shift if bucket else "",
         component_lot=bucket.component_lot if bucket else "",
+        component_material=bucket.component_material if bucket else "",
         posting_date=bucket.posting_date if bucket else book.last_posting_date or today,
         final=final,
         started_at=min((r.first_at for r in reports), default=None),

@@ -61,6 +61,7 @@ def bucket_for(plant: PlantConfig, station: StationConfig, context: StationConte
         operation=context.operation_at(station) or "-",
         batch=context.batch,
         component_lot=context.component_lot,
+        component_material=context.component_material,
         reason=context.reason if pieces.scrap else "",
         reason_origin=context.reason_origin if pieces.scrap else "",
         person=context.person,

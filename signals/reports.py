@@ -42,6 +42,7 @@ class ReportBucket(Message):
     operation: Code
     batch: str = ""
     component_lot: str = ""
+    component_material: str = ""
     reason: str = ""
     reason_origin: str = ""
     person: str = ""

@@ -77,6 +77,7 @@ class ConfirmProduction(TransactionBase):
         default=(), description="actual uses (a loaded lot, a scale); empty lets the ERP backflush by its proposal"
     )
     component_lot: str = Field(default="", description="lot loaded at the station, for batch-managed components")
+    component_material: str = Field(default="", description="material of that lot, where the plant file names it")
 
     @model_validator(mode="after")
     def _says_something(self) -> ConfirmProduction:

@@ -89,16 +89,16 @@ class GoodsItems:
         return line | (reservation if use.reservation and use.reservation_item else {})
 
     async def _with_lot(self, items: list[Entity], transaction: ConfirmProduction) -> list[Entity]:
-        """Give the loaded lot to the one issue line it can belong to."""
+        """Give the loaded lot to the issue line of its material; where nobody named that, SAP knows whose batch it is."""
         lot = transaction.component_lot
         open_lines = [i for i in items if text_of(i, "GoodsMovementType") in ISSUE_TYPES and not text_of(i, "Batch")]
+        named = transaction.component_material
+        materials = {named} if named else await self._materials_with_batch(lot) if open_lines else set[str]()
+        open_lines = [item for item in open_lines if text_of(item, "Material") in materials]
         if len(open_lines) > 1:
-            materials = await self._materials_with_batch(lot)
-            open_lines = [item for item in open_lines if text_of(item, "Material") in materials]
-        if len(open_lines) > 1:
-            named = ", ".join(text_of(item, "Material") for item in open_lines)
+            several = ", ".join(text_of(item, "Material") for item in open_lines)
             raise ErpRejected(
-                f"order {transaction.order} operation {transaction.operation}: lot {lot} may belong to {named}; "
+                f"order {transaction.order} operation {transaction.operation}: lot {lot} may belong to {several}; "
                 "name the material of the lot tag in the plant file",
                 code="component_lot_ambiguous",
             )

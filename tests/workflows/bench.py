@@ -250,7 +250,7 @@ class Bench:
         deadline = time.monotonic() + seconds
         while not what(status := await self.order_status(order)):
             assert time.monotonic() < deadline, f"not within {seconds} s: {status.model_dump_json(indent=1)}"
-            await asyncio.sleep(0.05)
+            await asyncio.sleep(0.02)
         return status
 
     async def until_line(self, what: Callable[[LineStatus], bool], seconds: float = 30) -> LineStatus:
@@ -258,7 +258,7 @@ class Bench:
         deadline = time.monotonic() + seconds
         while not what(status := await self.line_status()):
             assert time.monotonic() < deadline, f"not within {seconds} s: {status.model_dump_json(indent=1)}"
-            await asyncio.sleep(0.05)
+            await asyncio.sleep(0.02)
         return status
 
     async def closed(self, order: str, seconds: float = 60) -> OrderStatus:

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
 import os
+import signal
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
+import httpx
 import typer
 
 from signals.errors import BadInput
@@ -45,6 +50,9 @@ def sap(
     db: Annotated[Path, typer.Option("--db", help="SQLite file with its books.", metavar="FILE")],
     port: Port = 0,
     host: Host = "127.0.0.1",
+    orders: Annotated[
+        Path | None, typer.Option("--orders", help="JSON with orders and stock for new books.", metavar="FILE")
+    ] = None,
 ) -> None:
     """An SAP S/4HANA with OData services and a control side. SAP_USER and SAP_PASSWORD say who may log on."""
     from simulators.sap.__main__ import DEMO_PASSWORD, DEMO_USER
@@ -55,10 +63,39 @@ def sap(
     user, password = os.environ.get("SAP_USER") or DEMO_USER, os.environ.get("SAP_PASSWORD") or DEMO_PASSWORD
     if password == DEMO_PASSWORD:
         say_progress(f"SAP_PASSWORD is not set: {user} logs on with the well-known demo password {DEMO_PASSWORD}")
+    seed = _read_orders(orders) if orders is not None and not db.exists() else None
+
+    def ready(addresses: Mapping[str, Any]) -> None:
+        if seed is not None:
+            seeding.append(asyncio.get_running_loop().create_task(_seed(addresses, seed)))
+        else:
+            say_ready(addresses)
+
+    seeding: list[asyncio.Task[None]] = []
     try:
-        run_process(serve(port, db, host, user=user, password=password, on_ready=say_ready))
+        run_process(serve(port, db, host, user=user, password=password, on_ready=ready))
     except OSError as error:
         raise _cannot_listen(host, port, error) from error
+
+
+def _read_orders(file: Path) -> object:
+    try:
+        return json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
+        hint = "docs/simulators.md shows the form"
+        raise BadInput(f"the orders in {file} cannot be read: {error}", subject=str(file), hint=hint) from error
+
+
+async def _seed(addresses: Mapping[str, Any], seed: object) -> None:
+    """New books get their orders before anybody is told that the SAP serves."""
+    own = f"http://127.0.0.1:{addresses['port']}"
+    async with httpx.AsyncClient(base_url=own, timeout=30) as client:
+        answer = await client.post("/_control/orders", json=seed)
+    if answer.is_error:
+        say_progress(f"the orders were refused: {answer.text}")
+        os.kill(os.getpid(), signal.SIGTERM)
+        return
+    say_ready(addresses)
 
 
 def _cannot_listen(host: str, port: int, error: OSError) -> BadInput:

@@ -1,0 +1,188 @@
+"""Records the histories that every later release must replay: `make record-histories`, on a server of its own.
+
+A release that is out is never recorded again: its files are what its workflows really wrote.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import sys
+import tempfile
+import tomllib
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+from temporalio.client import Client
+
+from activities.orders import PlantRef
+from ledger.connect import open_ledger
+from signals.decisions import Answer, AssignOrder, CancelOrderRequest, DecideCase
+from signals.documents import CaseAction
+from signals.ids import intake_workflow_id, line_workflow_id, order_workflow_id, plant_task_queue
+from tests.workflows.bench import INSPECT, LINE, PRESS, Bench, plant_config
+from workers.data_converter import data_converter
+from workers.plant_worker import WorkerOptions
+from workers.temporal_server import EmbeddedTemporal, ServerOptions
+
+HISTORIES = Path(__file__).parent
+ROOT = HISTORIES.parents[1]
+ORDER = "1000001"
+SECONDS = 120
+
+
+async def plain_order(bench: Bench) -> None:
+    """Two stations, from release to close; the second one assigned by a person."""
+    await bench.start_order(ORDER, planned=12)
+    bench.feed.order(ORDER, PRESS, batch="B-1")
+    await bench.feed.send()
+    wish = AssignOrder(decision_id="a1", equipment=INSPECT, order=ORDER, valid_from=bench.feed.now, by="shift-lead")
+    assert (await bench.line().execute_update("assign_order", wish, result_type=Answer)).accepted
+    bench.feed.make(12)
+    bench.feed.make(11, scrap=1, station=INSPECT)
+    bench.feed.order("", PRESS)
+    bench.feed.order("", INSPECT)
+    await bench.feed.send(most=10)
+    await bench.closed(ORDER)
+
+
+async def outage(bench: Bench) -> None:
+    """The ERP goes away with a posting due, and loses an answer when it is back."""
+    await bench.start_order(ORDER, planned=20)
+    bench.feed.order(ORDER)
+    bench.erp.away = True
+    bench.feed.make(20)
+    bench.feed.order("")
+    await bench.feed.send()
+    await bench.until(ORDER, lambda s: s.next_try_at is not None)
+    bench.erp.away, bench.erp.lost_answers = False, 1
+    await bench.closed(ORDER)
+
+
+async def manual_entry(bench: Bench) -> None:
+    """Somebody confirmed in the ERP itself; a person adopts it."""
+    await bench.start_order(ORDER, planned=20)
+    bench.feed.order(ORDER)
+    bench.erp.by_hand(ORDER, "0010", 6)
+    bench.feed.make(20)
+    bench.feed.order("")
+    await bench.feed.send()
+    [case] = (await bench.until(ORDER, lambda s: bool(s.cases))).cases
+    wish = DecideCase(decision_id="d1", case_id=case.case_id, action=CaseAction.ADOPT, by="shift-lead", reason="mine")
+    assert (await bench.order(ORDER).execute_update("decide_case", wish, result_type=Answer)).accepted
+    await bench.closed(ORDER)
+
+
+async def chain(bench: Bench) -> None:
+    """Line and order continue as new several times."""
+    await bench.start_line(history_limit=60)
+    await bench.start_order(ORDER, planned=60, history_limit=40)
+    bench.feed.order(ORDER)
+    for window in range(1, 7):
+        bench.feed.make(10)
+        await bench.feed.send()
+        await bench.until(ORDER, lambda s, n=window: s.operations[0].posted_yield == 10 * n and not s.busy)
+    bench.feed.order("")
+    await bench.feed.send()
+    await bench.closed(ORDER)
+
+
+async def cancel(bench: Bench) -> None:
+    """A short close with pieces still at the line."""
+    await bench.start_order(ORDER, planned=50)
+    bench.feed.order(ORDER)
+    bench.feed.make(13, scrap=1)
+    await bench.feed.send()
+    await bench.until(ORDER, lambda s: s.postings == 1 and not s.busy)
+    wish = CancelOrderRequest(decision_id="c1", by="planner", reason="customer withdrew")
+    assert (await bench.order(ORDER).execute_update("cancel", wish, result_type=Answer)).accepted
+    await bench.closed(ORDER)
+
+
+async def intake(bench: Bench) -> None:
+    """A tick takes one order in and refuses another."""
+    bench.release(ORDER, 10)
+    bench.erp.unreadable["0999999"] = "the order has no operations"
+    await bench.client.execute_workflow(
+        "OrderIntake", PlantRef(plant=bench.id), id=intake_workflow_id(bench.id), task_queue=plant_task_queue(bench.id)
+    )
+
+
+Scenario = Callable[[Bench], Awaitable[None]]
+ORDERS: dict[str, tuple[Scenario, dict[str, Any]]] = {
+    "plain-order": (plain_order, {"stations": (PRESS, INSPECT)}),
+    "outage": (outage, {}),
+    "manual-entry": (manual_entry, {}),
+    "chain": (chain, {}),
+    "cancel": (cancel, {}),
+}
+"""Recorded of Line and ProductionOrder: scenario and plant."""
+
+
+async def record(release: str, folder: Path) -> list[Path]:
+    """Play all scenarios and write their histories; the files written."""
+    written: list[Path] = []
+    async with EmbeddedTemporal(folder, ServerOptions(headless=True)) as server:
+        client = await Client.connect(
+            server.address, namespace=server.namespace, data_converter=data_converter, identity="recorder"
+        )
+        ledger = await open_ledger(f"sqlite:///{folder / 'ledger.db'}")
+        options = WorkerOptions(graceful_seconds=5, identity="worker")
+        try:
+            for name, (scenario, keywords) in ORDERS.items():
+                bench = Bench(client, ledger, plant_config(name=f"rec-{name}", **keywords), options=options)
+                await play(bench, scenario)
+                for kind, workflow_id in (
+                    ("Line", line_workflow_id(bench.id, LINE)),
+                    ("ProductionOrder", order_workflow_id(bench.id, ORDER)),
+                ):
+                    written += await write(bench, kind, workflow_id, f"{release}-{name}")
+            bench = Bench(client, ledger, plant_config(name="rec-intake"), options=options)
+            await play(bench, intake)
+            written += await write(bench, "OrderIntake", intake_workflow_id(bench.id), f"{release}-intake")
+        finally:
+            await ledger.close()
+    return written
+
+
+async def play(bench: Bench, scenario: Scenario) -> None:
+    async with asyncio.timeout(SECONDS), bench.working():
+        await scenario(bench)
+
+
+async def write(bench: Bench, kind: str, workflow_id: str, name: str) -> list[Path]:
+    """One file a run of the workflow's chain."""
+    runs = await bench.runs(workflow_id)
+    written: list[Path] = []
+    for number, run in enumerate(runs, start=1):
+        path = HISTORIES / kind / (f"{name}.json" if len(runs) == 1 else f"{name}-{number}.json")
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(json.dumps(cleaned(run.to_json_dict()), indent=1) + "\n")
+        written.append(path)
+    return written
+
+
+def cleaned(part: Any) -> Any:
+    """Without stack traces: they tell where the code lies on the recording machine, and replay reads none."""
+    if isinstance(part, dict):
+        return {key: cleaned(value) for key, value in part.items() if key != "stackTrace"}
+    return [cleaned(each) for each in part] if isinstance(part, list) else part
+
+
+def main() -> None:
+    """Replace this release's files."""
+    release = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
+    with tempfile.TemporaryDirectory() as folder:
+        written = asyncio.run(record(release, Path(folder)))
+    for old in HISTORIES.glob(f"*/{release}-*.json"):
+        if old not in written:
+            old.unlink()
+    sys.stderr.write(f"{len(written)} histories of release {release} written below {HISTORIES.relative_to(ROOT)}\n")
+    sys.stderr.flush()
+    os._exit(0)
+
+
+if __name__ == "__main__":
+    main()
