@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from pydantic import Field
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
 from domain.order_state import OrderSettings
 from domain.plant import PlantConfig
-from ledger.port import LedgerPort, LineCheckpoint, LineRecord
+from ledger.port import LedgerPort, LineCheckpoint, LineRecord, OrderRecord
 from signals.base import Code, Message
 from signals.decisions import DecideCase, DecideParked
 from signals.documents import SUPERSEDED, Case, Credit, OperationTotals, PostingState
 from signals.errors import BadInput, ErrorType
 from signals.orders import ProductionOrder
 from signals.reports import Evidence, LineMessage, ParkedItem, ParkedWhy
+from signals.transactions import PostingIntent
 
 CALLS_PER_ATTEMPT = 8
 """An attempt to settle a posting makes at most so many ERP calls, one after the other."""
@@ -75,6 +77,8 @@ class OrderLoaded(Message):
     credits: tuple[Credit, ...] = ()
     cases: tuple[Case, ...] = ()
     finals: tuple[str, ...] = ()
+    closed_cases: tuple[Case, ...] = Field(default=(), description="decided: not to be asked again")
+    unsettled: tuple[PostingIntent, ...] = Field(default=(), description="claims without an outcome, as claimed")
 
 
 class PhaseChange(Message):
@@ -165,7 +169,29 @@ class LedgerActivities:
             credits=tuple([await self._ledger.credit(ref.plant, ref.order, o.operation) for o in operations]),
             cases=record.open_cases,
             finals=tuple(p.operation for p in done if p.final),
+            closed_cases=await self._closed_cases(ref, record),
+            unsettled=await self._unsettled(record),
         )
+
+    async def _closed_cases(self, ref: OrderRef, record: OrderRecord) -> tuple[Case, ...]:
+        still_open = {c.case_id for c in record.open_cases}
+        cases = await self._ledger.cases(ref.plant, order=ref.order, open_only=False)
+        return tuple(c for c in cases if c.case_id not in still_open)
+
+    async def _unsettled(self, record: OrderRecord) -> tuple[PostingIntent, ...]:
+        found: list[PostingIntent] = []
+        for outcome in record.postings:
+            posting = None if outcome.state.is_settled else await self._ledger.posting(outcome.key)
+            if posting is not None:
+                found.append(
+                    PostingIntent(
+                        key=posting.key,
+                        transaction=posting.transaction,
+                        report_ids=posting.report_ids,
+                        revision=posting.revision,
+                    )
+                )
+        return tuple(found)
 
     async def _settle_parked(self, ref: OrderRef) -> None:
         for item in await self._ledger.parked(ref.plant, order=ref.order):

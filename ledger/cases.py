@@ -10,7 +10,16 @@ from sqlmodel import col, select
 from ledger.database import Books, upsert
 from ledger.documents import put_document
 from ledger.parking import already_recorded, record_decision
-from ledger.postings import DONE, book_document, locked_posting, posting_record, postings_of, reopen_posting, settle
+from ledger.postings import (
+    DONE,
+    book_document,
+    locked_posting,
+    posting_record,
+    postings_of,
+    release_claims,
+    reopen_posting,
+    settle,
+)
 from ledger.tables import ExceptionCaseRow, PostingRow
 from signals.base import ZERO
 from signals.decisions import DecideCase
@@ -171,6 +180,10 @@ async def _settle_hand_entry(
         counted=adopted,
         credit=(credited, entry.scrap_quantity, entry.rework_quantity) if adopted else (ZERO, ZERO, ZERO),
     )
+    if adopted:
+        # What was claimed before the entry was known says too much now; it is drafted anew, less the credit.
+        message = f"drafted anew: hand entry {case.document} was adopted"
+        await release_claims(session, plant, case.order, case.operation, message)
 
 
 async def _settle_posting(

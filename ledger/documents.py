@@ -191,8 +191,15 @@ async def credit_left(session: AsyncSession, plant: str, order: str, operation: 
     for row in await session.scalars(adopted.with_for_update() if lock else adopted):
         given = _add(given, (row.credit_yield, row.credit_scrap, row.credit_rework))
     used = NOTHING
-    uses = select(CreditUseRow).where(
-        CreditUseRow.plant == plant, CreditUseRow.order_id == order, CreditUseRow.operation == operation
+    uses = (
+        select(CreditUseRow)
+        .join(PostingRow, col(PostingRow.key) == col(CreditUseRow.key))
+        .where(
+            CreditUseRow.plant == plant,
+            CreditUseRow.order_id == order,
+            CreditUseRow.operation == operation,
+            PostingRow.state != PostingState.CANCELLED,
+        )
     )
     for row in await session.scalars(uses):
         used = _add(used, (row.yield_quantity, row.scrap_quantity, row.rework_quantity))

@@ -34,7 +34,7 @@ class ParkingBooks(Books):
             item = ParkedItem.model_validate_json(row.payload)
             if await already_recorded(session, plant, decision):
                 return item
-            if row.accepted is not None and row.accepted != decision.accept:
+            if row.accepted is not None:
                 stands = "accepted" if row.accepted else "rejected"
                 raise BadInput(
                     f"parked item {decision.item} has been {stands} already",

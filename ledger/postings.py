@@ -10,6 +10,7 @@ from uuid import UUID
 
 import structlog
 from pydantic import TypeAdapter
+from sqlalchemy import ColumnElement, and_
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col, delete, select, update
@@ -179,10 +180,7 @@ async def _claim(session: AsyncSession, record: PostingRecord, credit: Credit | 
 
 
 async def _supersede(session: AsyncSession, record: PostingRecord, reports: list[str]) -> None:
-    """A decision changed what a posting must say: an earlier revision that is not on its way gives its reports up.
-
-    Only `claimed` ones: the ERP certainly has not booked them, and the fence refuses them from now on.
-    """
+    """A later revision takes reports over from an earlier one that is not on its way."""
     claims = PostingReportRow
     for lot in portions(reports):
         held = select(claims.key).where(
@@ -190,24 +188,32 @@ async def _supersede(session: AsyncSession, record: PostingRecord, reports: list
             col(claims.report_id).in_(lot),
             col(claims.transaction_type) == record.type,
         )
-        retired = (
-            update(PostingRow)
-            .where(
-                col(PostingRow.key).in_(held),
-                col(PostingRow.state) == PostingState.CLAIMED,
-                col(PostingRow.revision) < record.revision,
-            )
-            .values(
-                state=PostingState.CANCELLED,
-                error_code=SUPERSEDED,
-                message=f"its reports are posted as revision {record.revision}",
-                next_try_at=None,
-            )
-            .returning(col(PostingRow.key))
-        )
-        keys = list(await session.scalars(retired))
-        for table in (PostingReportRow, CreditUseRow):
-            await session.execute(delete(table).where(col(table.key).in_(keys)))
+        earlier = and_(col(PostingRow.key).in_(held), col(PostingRow.revision) < record.revision)
+        await _give_up(session, earlier, f"its reports are posted as revision {record.revision}")
+
+
+async def release_claims(session: AsyncSession, plant: str, order: str, operation: str, message: str) -> None:
+    """A decision changed what an operation's confirmations must say: those not on their way give their reports up."""
+    of_operation = and_(
+        col(PostingRow.plant) == plant,
+        col(PostingRow.order_id) == order,
+        col(PostingRow.operation) == operation,
+        col(PostingRow.transaction_type) == TransactionType.CONFIRM_PRODUCTION,
+    )
+    await _give_up(session, of_operation, message)
+
+
+async def _give_up(session: AsyncSession, which: ColumnElement[bool], message: str) -> None:
+    """Only `claimed` ones: the ERP certainly has not booked them, and the fence refuses them from now on."""
+    retired = (
+        update(PostingRow)
+        .where(which, col(PostingRow.state) == PostingState.CLAIMED)
+        .values(state=PostingState.CANCELLED, error_code=SUPERSEDED, message=message, next_try_at=None)
+        .returning(col(PostingRow.key))
+    )
+    keys = list(await session.scalars(retired))
+    for table in (PostingReportRow, CreditUseRow):
+        await session.execute(delete(table).where(col(table.key).in_(keys)))
 
 
 def _columns(record: PostingRecord, now: datetime) -> dict[str, object]:

@@ -71,6 +71,8 @@ class DecideParked(Message):
     decision_id: Code
     item: Code
     accept: bool
+    order: str = Field(default="", description="where to count it, for production that had no order")
+    operation: str = ""
     by: Code
     reason: Code
 

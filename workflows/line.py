@@ -269,7 +269,8 @@ class Line:
         except ActivityError as error:
             decided = ParkedDecided(refused=f"the ledger did not answer: {error.cause}")
         if decided.item is not None and decision.accept:
-            book.accept_parked(decided.item, decision, decided.item.order, decided.item.operation)
+            order = decision.order or decided.item.order
+            book.accept_parked(decided.item, decision, order, decision.operation or decided.item.operation)
         book.state.answered[decision.decision_id] = Answer(
             decision_id=decision.decision_id, accepted=decided.item is not None, message=decided.refused or "recorded"
         )

@@ -140,6 +140,8 @@ class ProductionOrder:
             loaded.credits,
             loaded.cases,
             frozenset(loaded.finals),
+            loaded.closed_cases,
+            loaded.unsettled,
         )
         self._noted.update(c.case_id for c in loaded.cases)
         if fresh:

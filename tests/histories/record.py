@@ -52,6 +52,7 @@ async def outage(bench: Bench) -> None:
     """The ERP goes away with a posting due, and loses an answer when it is back."""
     await bench.start_order(ORDER, planned=20)
     bench.feed.order(ORDER)
+    await bench.until(ORDER, lambda s: s.material != "" and not s.busy)
     bench.erp.away = True
     bench.feed.make(20)
     bench.feed.order("")
@@ -83,7 +84,7 @@ async def chain(bench: Bench) -> None:
     for window in range(1, 7):
         bench.feed.make(10)
         await bench.feed.send()
-        await bench.until(ORDER, lambda s, n=window: s.operations[0].posted_yield == 10 * n and not s.busy)
+        await bench.until(ORDER, lambda s, n=window: s.postings == n and not s.busy)
     bench.feed.order("")
     await bench.feed.send()
     await bench.closed(ORDER)

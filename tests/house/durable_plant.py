@@ -5,6 +5,7 @@ Not for judging: that is the line's truth against the SAP's books, in plant_hous
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -26,13 +27,22 @@ FIRST, SECOND = "1000001", "1000002"
 def plant_text(*changes: tuple[str, str], timeout: float = 1, settle: float = 2, mode: str = "post") -> str:
     """The demo's plant file with an impatient ERP connection and further texts replaced (each must be there)."""
     text = (DEFAULTS / "demo.toml").read_text()
-    basics = [
-        ("timeout_seconds = 3", f"timeout_seconds = {timeout:g}"),
-        ("settle_seconds = 3", f"settle_seconds = {settle:g}"),
-        ('mode = "post"', f'mode = "{mode}"'),
-        ("calls_per_second = 20", "calls_per_second = 100"),
-    ]
-    for old, new in (*basics, *changes):
+    settings = {
+        "timeout_seconds": f"{timeout:g}",
+        "settle_seconds": f"{settle:g}",
+        "calls_per_second": "100",
+        "mode": f'"{mode}"',
+        "quantity": "10",
+        "minutes": "5",
+        "retry_seconds": "[1, 1, 2, 3, 5]",
+        "intake_seconds": "5",
+        "goods_movement_wait_seconds": "20",
+        "technical_completion": '"automatic"',
+    }
+    for key, value in settings.items():
+        text, found = re.subn(rf"^{key} = .*$", f"{key} = {value}", text, flags=re.MULTILINE)
+        assert found == 1, f"the demo's plant file says {key} {found} times"
+    for old, new in changes:
         assert old in text, f"the demo's plant file no longer says {old!r}"
         text = text.replace(old, new)
     return text

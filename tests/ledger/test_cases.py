@@ -212,3 +212,13 @@ async def test_case_whose_cause_came_back_is_open_again(ledger: SqlLedger) -> No
     await ledger.decide_case(PLANT, decide(case, CaseAction.ACCEPT))
     await opened(ledger, case)
     assert await ledger.cases(PLANT) == []
+
+
+async def test_adopting_a_hand_entry_releases_what_was_claimed_before_it_was_known(ledger: SqlLedger) -> None:
+    await ledger.claim(posting("r1", "r2"))
+    case = await opened(ledger, hand_entry("9/1", "3"))
+    await ledger.decide_case(PLANT, decide(case, CaseAction.ADOPT))
+    released = await ledger.posting(posting("r1", "r2").key)
+    assert released is not None
+    assert (released.state, released.error_code) == (PostingState.CANCELLED, "superseded")
+    assert (await ledger.claim(posting("r1", "r2", revision=1))).posting is not None

@@ -58,6 +58,8 @@ async def test_second_different_decision_is_refused(ledger: SqlLedger) -> None:
     await ledger.decide_parked(PLANT, decide("d1", "a", True))
     with pytest.raises(BadInput, match="accepted already"):
         await ledger.decide_parked(PLANT, decide("d2", "a", False))
+    with pytest.raises(BadInput, match="accepted already"):
+        await ledger.decide_parked(PLANT, decide("d3", "a", True))
     with pytest.raises(BadInput, match="another content"):
         await ledger.decide_parked(PLANT, decide("d1", "b", True))
     assert [found.item for found in await ledger.parked(PLANT)] == ["b"]

@@ -124,3 +124,30 @@ async def test_completing_at_the_seam_asks_the_lines_all_the_same(open_bench):
         await bench.closed(ORDER)
         assert bench.erp.booked(ORDER, "0010") == (55, 0)
         assert await seams(bench, order_workflow_id(bench.id, ORDER)) >= 2
+
+
+async def test_a_plant_file_that_is_loaded_again_undoes_nothing_that_came_meanwhile(bench):
+    await bench.start_order(ORDER, planned=100)
+    bench.feed.order(ORDER)
+    await bench.feed.send()
+    for _ in range(20):
+        bench.feed.make(5)
+        await asyncio.gather(bench.line().signal("configure"), bench.feed.send(most=1))
+    bench.feed.order("")
+    await bench.feed.send()
+    await bench.closed(ORDER)
+    assert bench.erp.booked(ORDER, "0010") == (100, 0)
+
+
+async def test_an_order_is_told_while_a_backlog_still_streams_in(bench, volume):
+    await bench.start_order(ORDER, planned=2000)
+    bench.feed.order(ORDER)
+    bench.feed.make(2000)
+    streaming = asyncio.create_task(bench.feed.send(most=20))
+    await bench.erp.until(lambda: bool(bench.erp.books))
+    assert not streaming.done(), "the first pieces are posted before the last ones have come"
+    await streaming
+    bench.feed.order("")
+    await bench.feed.send()
+    await bench.closed(ORDER)
+    assert bench.erp.booked(ORDER, "0010") == (2000, 0)

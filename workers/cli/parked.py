@@ -59,6 +59,8 @@ def decide_parked(
     verdict: Annotated[Verdict, typer.Argument(help="accept counts it, reject does not.")],
     plant: PlantFile,
     reason: Annotated[str, typer.Option("--reason", help="Why; it is kept with the decision.")],
+    order: Annotated[str, typer.Option("--order", help="Where to count what had no order.")] = "",
+    operation: Annotated[str, typer.Option("--operation", help="And at which operation.")] = "",
     by: By = "",
     decision_id: DecisionId = None,
     data: DataFolder = None,
@@ -68,7 +70,7 @@ def decide_parked(
     """Accept or reject a parked item. The first decision stands."""
     decision = DecideParked(
         decision_id=new_decision(decision_id), item=item, accept=verdict is Verdict.ACCEPT, by=this_person(by),
-        reason=reason,
+        reason=reason, order=order, operation=operation,
     )  # fmt: skip
     answer = run_result(_decide(decision, plant, data, ledger))
     result = {"item": item, "verdict": verdict.value, "accepted": answer.accepted, "message": answer.message}
