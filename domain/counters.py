@@ -41,6 +41,8 @@ class CountVerdict(StrEnum):
     SUSPECT = "suspect"
     GLITCH = "glitch"
     JUMP = "jump"
+    UNSEEN = "unseen"
+    """Plausible steps, but part of them belongs to work that nobody saw end."""
 
 
 class CountStep(Message):

@@ -14,7 +14,15 @@ from domain import line_evidence, line_people
 from domain.context import apply_context
 from domain.line_counting import count, judge_cycle, tally_key
 from domain.line_parking import StationEvent, event_item, missing_item, park_event
-from domain.line_state import BufferedEvent, EvidenceCheck, LineState, SourceState, StationState
+from domain.line_state import (
+    BufferedEvent,
+    EvidenceCheck,
+    LineState,
+    OrderTally,
+    SourceState,
+    StationState,
+    UnseenChange,
+)
 from domain.plant import CounterRole, LineConfig, PlantConfig, StationConfig, TagConfig
 from domain.reporting import close_due, close_station_order, park, send_end
 from signals.decisions import AssignOrder, DecideParked
@@ -70,6 +78,7 @@ class LineBook:
         self.plant = plant
         self.line: LineConfig = found
         self._tags: dict[tuple[str, str], TagConfig] = {(s.id, t.name): t for s in found.stations for t in s.tags}
+        self._gaps: list[GapEvent] = []
 
     # --- taking in ---------------------------------------------------------------------------------------
     def ingest(self, batch: EventBatch) -> BatchReceipt:
@@ -116,6 +125,7 @@ class LineBook:
             watermark = self.state.watermark
         due = [b for b in self.state.buffer if b.event.event.at <= watermark]
         if due:
+            self._gaps = [b.event.event for b in self.state.buffer if isinstance(b.event.event, GapEvent)]
             self.state.buffer = [b for b in self.state.buffer if b.event.event.at > watermark]
             due.sort(key=lambda b: (b.event.event.at, b.source, b.event.seq))
             for buffered in due:
@@ -175,16 +185,29 @@ class LineBook:
             )
             park_event(at_station, ParkedWhy.LATE_EVENT, detail)
         close_station_order(self.state, config.id, old.order)
+        unseen = self._unseen_change(config, event.at)
+        if unseen is not None and old.order and new.order:
+            station.unseen_change = unseen
+            for key in (tally_key(old, config), tally_key(new, config)):
+                station.tallies.setdefault(key, OrderTally()).whole = False
         self._end_operation(config, station, event.at)
         if new.order and self.line.second_evidence and config.cycle is None and new.order != old.order:
             self.state.checks.append(EvidenceCheck(station=config.id, order=new.order))
+
+    def _unseen_change(self, config: StationConfig, at: datetime) -> UnseenChange | None:
+        """A change of order inside a gap: counters show what was made in it, but not on which side of the change."""
+        for gap in self._gaps:
+            concerned = gap.equipment in (WHOLE_LINE, self.state.line, config.id)
+            if concerned and gap.gap_from is not None and gap.gap_from < at <= gap.at:
+                return UnseenChange(at=at, until=gap.at)
+        return None
 
     def _end_operation(self, config: StationConfig, station: StationState, at: datetime) -> None:
         order, operation = station.context.order, station.context.operation_at(config)
         tally = station.tallies.pop(tally_key(station.context, config), None)
         if not order or not operation or tally is None:
             return
-        in_line = tally.infeed - tally.out if self._has_infeed(config) else 0
+        in_line = tally.infeed - tally.out if self._has_infeed(config) and tally.whole else 0
         end = OperationEnd(
             plant=self.state.plant,
             line=self.state.line,

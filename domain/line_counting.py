@@ -20,6 +20,9 @@ from signals.base import ZERO
 from signals.events import CountEvent, Quality
 from signals.reports import ParkedWhy, Refusal
 
+DOUBT = {CountVerdict.RESET: ParkedWhy.COUNTER_RESET, CountVerdict.UNSEEN: ParkedWhy.GAP}
+"""Why pieces are in doubt, by what the reading was; everything else is implausible."""
+
 
 def tally_key(context: StationContext, config: StationConfig) -> str:
     """Under which a station counts in and out, while it has this work."""
@@ -37,6 +40,7 @@ def count(at_station: StationEvent, event: CountEvent, tag: TagConfig | None) ->
     station = at_station.station
     before = station.counters.get(event.tag, CounterState())
     after, step = read_counter(before, tag.counter, event.total, event.at)
+    step = _across_unseen_change(station, before, event, tag.counter, step)
     station.counters[event.tag] = after
     fell_into = _suspected_in(station, event.tag, before, after)
     since = before.suspect_at or event.at
@@ -44,6 +48,25 @@ def count(at_station: StationEvent, event: CountEvent, tag: TagConfig | None) ->
     if step.counted:
         station.last_count_at = event.at
         _book(at_station, event, tag, tag.counter, step)
+
+
+def _across_unseen_change(
+    station: StationState, before: CounterState, event: CountEvent, counter: CounterConfig, step: CountStep
+) -> CountStep:
+    """Of several pieces across a change of order that nobody watched only the last one is certain."""
+    change = station.unseen_change
+    if change is None or before.at is None or step.counted < 2 or step.doubtful:
+        return step
+    if (
+        counter.role not in (CounterRole.GOOD, CounterRole.REJECT)
+        or not before.at < change.at <= event.at <= change.until
+    ):
+        return step
+    detail = (
+        f"{step.counted} counted from {before.at} to {event.at} while nobody watched, the order changed {change.at}"
+    )
+    update = {"verdict": CountVerdict.UNSEEN, "counted": 1, "doubtful": step.counted - 1, "detail": detail}
+    return step.model_copy(update=update)
 
 
 def _suspected_in(station: StationState, tag: str, before: CounterState, after: CounterState) -> StationContext | None:
@@ -65,7 +88,7 @@ def _park_doubts(
     at: datetime,
 ) -> None:
     if step.doubtful:
-        why = ParkedWhy.COUNTER_RESET if step.verdict is CountVerdict.RESET else ParkedWhy.IMPLAUSIBLE_COUNT
+        why = DOUBT.get(step.verdict, ParkedWhy.IMPLAUSIBLE_COUNT)
         doubt = Doubt(counts=step.doubtful, counter=counter, from_total=step.from_total, context=context, at=at)
         park_event(at_station, why, f"{event.tag}: {step.detail}", doubt)
     elif step.verdict in (CountVerdict.SUSPECT, CountVerdict.GLITCH):

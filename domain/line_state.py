@@ -62,6 +62,14 @@ class OrderTally(State):
 
     infeed: Decimal = ZERO
     out: Decimal = ZERO
+    whole: bool = Field(default=True, description="the order came while the line was watched: in and out must agree")
+
+
+class UnseenChange(State):
+    """An order came to a station while nobody watched: how many pieces were whose is not known before `until`."""
+
+    at: UtcTime
+    until: UtcTime
 
 
 class StationState(State):
@@ -75,6 +83,7 @@ class StationState(State):
         default_factory=dict, description="by counter: the context that its suspected reading fell into"
     )
     last_count_at: UtcTime | None = None
+    unseen_change: UnseenChange | None = None
     cycle: CycleState | None = None
     tallies: dict[str, OrderTally] = Field(default_factory=dict, description="by order, while it is at the station")
 

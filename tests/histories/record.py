@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import platform
 import sys
 import tempfile
 import tomllib
@@ -159,8 +160,11 @@ async def write(bench: Bench, kind: str, workflow_id: str, name: str) -> list[Pa
     written: list[Path] = []
     for number, run in enumerate(runs, start=1):
         path = HISTORIES / kind / (f"{name}.json" if len(runs) == 1 else f"{name}-{number}.json")
+        text = json.dumps(cleaned(run.to_json_dict()), indent=1) + "\n"
+        for telltale in (f"@{platform.node()}", f'"{platform.node()}', str(ROOT), f"{Path.home()}/"):
+            assert telltale not in text, f"{path.name} tells {telltale}"
         path.parent.mkdir(exist_ok=True)
-        path.write_text(json.dumps(cleaned(run.to_json_dict()), indent=1) + "\n")
+        path.write_text(text)
         written.append(path)
     return written
 

@@ -13,7 +13,7 @@ from domain.clock import PlantClock
 from scada.forwarder import Forwarder
 from scada.log import EdgeLog
 from signals.ids import line_workflow_id, order_workflow_id
-from tests.workflows.bench import LINE, Bench, plant_config
+from tests.workflows.bench import LINE, Bench, eventually, plant_config
 from tests.workflows.run_facts import length
 from workers import edge
 
@@ -34,13 +34,14 @@ def fill(log: EdgeLog, bench: Bench, appends: int) -> None:
     log.append([s.event for s in feed.waiting], watermark=feed.now)
 
 
-async def drained(log: EdgeLog, seconds: float) -> None:
-    async with asyncio.timeout(seconds):
-        while log.pending:
-            await asyncio.sleep(0.1)
+async def told(forwarder: Forwarder) -> str:
+    return forwarder.last_error
 
 
-@pytest.mark.long
+async def waits(log: EdgeLog) -> int:
+    return log.pending
+
+
 @pytest.mark.timeout(400)
 async def test_15000_batches_that_waited_in_the_log_are_taken_in_once(
     temporal_client, plant_ledger, volume, tmp_path: Path, monkeypatch
@@ -58,12 +59,11 @@ async def test_15000_batches_that_waited_in_the_log_are_taken_in_once(
     forwarder = Forwarder(log, bench.sink, clock=clock, retry_seconds=(0.1,))
     forwarding = asyncio.create_task(forwarder.run())
     try:
-        while "is a plant worker running" not in forwarder.last_error:
-            await asyncio.sleep(0.1)
+        await eventually(lambda: told(forwarder), lambda why: "is a plant worker running" in why)
         assert log.pending == waiting, "nothing counts as forwarded while nobody works"
         monkeypatch.undo()
         async with bench.working():
-            await drained(log, 240)
+            await eventually(lambda: waits(log), lambda pending: not pending, seconds=240)
             await bench.closed(ORDER, seconds=120)
             assert bench.erp.booked(ORDER, "0010") == (pieces, 0)
             line = await bench.line_status()

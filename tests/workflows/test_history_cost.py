@@ -72,6 +72,7 @@ async def test_histories_are_flat_in_pieces(open_bench, volume):
     assert abs(large.line - small.line) <= small.line / 10, "the Line's history grows with batches, not with events"
 
 
+@pytest.mark.long
 @pytest.mark.timeout(180)
 async def test_a_posting_a_report_and_a_batch_cost_what_the_documentation_says(open_bench, volume):
     few = await run_order(open_bench, pieces=200, postings=10, batches=20)

@@ -9,7 +9,7 @@ from temporalio.client import WorkflowExecutionStatus
 from activities.orders import Intake, PlantRef
 from signals.ids import intake_workflow_id, order_workflow_id, plant_task_queue
 from signals.orders import OrderPhase
-from tests.workflows.bench import Bench
+from tests.workflows.bench import Bench, eventually
 from workers.plant_worker import schedule_intake
 
 
@@ -32,7 +32,7 @@ async def test_the_schedule_takes_released_orders_in(bench):
     await schedule_intake(bench.client, bench.plant)
     schedule = bench.client.get_schedule_handle(intake_workflow_id(bench.id))
     try:
-        await asyncio.wait_for(started(bench, "1000001"), 20)
+        await started(bench, "1000001")
         bench.feed.order("1000001")
         bench.feed.make(10)
         bench.feed.order("")
@@ -45,8 +45,7 @@ async def test_the_schedule_takes_released_orders_in(bench):
 
 async def started(bench: Bench, order: str) -> None:
     """Returns when the order's workflow is there; the tick starts it after the ledger has the order."""
-    while not await bench.runs(order_workflow_id(bench.id, order)):
-        await asyncio.sleep(0.05)
+    await eventually(lambda: bench.runs(order_workflow_id(bench.id, order)), bool)
 
 
 async def test_two_ticks_start_nothing_twice(bench):

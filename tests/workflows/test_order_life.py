@@ -4,8 +4,15 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from signals.decisions import Answer, ApprovePostings, AssignOrder, CancelOrderRequest, CompleteOrderRequest
-from signals.decisions import DecideCase, DecideParked
+from signals.decisions import (
+    Answer,
+    ApprovePostings,
+    AssignOrder,
+    CancelOrderRequest,
+    CompleteOrderRequest,
+    DecideCase,
+    DecideParked,
+)
 from signals.documents import CaseAction, CaseKind
 from signals.orders import OrderPhase
 from signals.reports import ParkedWhy
