@@ -89,7 +89,7 @@ class GoodsItems:
         return line | (reservation if use.reservation and use.reservation_item else {})
 
     async def _with_lot(self, items: list[Entity], transaction: ConfirmProduction) -> list[Entity]:
-        """Give the loaded lot to the issue line of its material; where nobody named that, SAP knows whose batch it is."""
+        """Give the loaded lot to the issue line of its material; where nobody named that, SAP knows it."""
         lot = transaction.component_lot
         open_lines = [i for i in items if text_of(i, "GoodsMovementType") in ISSUE_TYPES and not text_of(i, "Batch")]
         named = transaction.component_material

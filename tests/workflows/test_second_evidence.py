@@ -169,7 +169,7 @@ async def test_a_source_that_cannot_be_read_is_a_case_and_no_end_of_the_line(ope
 
 @pytest.mark.long
 @pytest.mark.timeout(240)
-async def test_a_gateway_that_never_asks_for_questions_holds_up_nobody(open_bench):
+async def test_a_gateway_that_never_asks_for_questions_is_a_case_too(open_bench):
     async with open_bench(second_evidence=True) as bench:
         await bench.start_order(ORDER, planned=10)
         bench.feed.order(ORDER)
