@@ -17,12 +17,9 @@ with workflow.unsafe.imports_passed_through():
     from activities.ledger import (
         CaseDecided,
         CaseDecision,
-        CaseRef,
-        Cases,
         LedgerActivities,
         OrderLoaded,
         OrderRef,
-        PhaseChange,
     )
     from activities.orders import OrderActivities
     from activities.posting import ErpActivities, PostingDraft, SettleResult, VerifyRequest
@@ -53,19 +50,16 @@ with workflow.unsafe.imports_passed_through():
     from signals.status import OrderStatus
     from signals.transactions import PostingIntent
     from workflows.common import (
-        EXCEPTION_CLASS,
         FEW_ATTEMPTS,
         LEDGER_TIMEOUT,
         LONGEST_PAUSE,
         MATERIAL,
-        OPEN_TASK_ROLES,
         ORDER_ID,
         PAUSE,
-        PHASE,
         PLANT_ID,
         wants_new_run,
     )
-    from workflows.order_status import order_details
+    from workflows.order_page import OrderPage
 
 KEPT_ANSWERS = 200
 
@@ -92,8 +86,7 @@ class ProductionOrder:
         self._book = OrderBook(state)
         self._inbox: deque[LineMessage] = deque()
         self._decisions: deque[DecideCase] = deque()
-        self._shown: tuple[str, ...] = ()
-        self._noted = {c.case_id for c in state.cases}
+        self._page = OrderPage(self._book)
         self._busy = True
 
     @workflow.run
@@ -112,13 +105,13 @@ class ProductionOrder:
             elif self._may_complete():
                 await self._complete()
             else:
-                await self._show()
+                await self._page.show()
                 self._busy = False
                 await self._wait()
                 self._busy = True
             if wants_new_run(given.history_limit) and state.phase is not OrderPhase.CLOSED:
                 await self._continue_as_new()
-        await self._show()
+        await self._page.show()
         await workflow.wait_condition(workflow.all_handlers_finished)
         return self._book.status()
 
@@ -143,7 +136,7 @@ class ProductionOrder:
             loaded.closed_cases,
             loaded.unsettled,
         )
-        self._noted.update(c.case_id for c in loaded.cases)
+        self._page.noted.update(c.case_id for c in loaded.cases)
         if fresh:
             keys = [PLANT_ID.value_set(state.plant), ORDER_ID.value_set(state.order_id)]
             workflow.upsert_search_attributes([*keys, MATERIAL.value_set(order.material)])
@@ -242,11 +235,11 @@ class ProductionOrder:
         still_open = {c.case_id for c in found}
         for case in list(self._book.state.cases):
             concerned = case.operation in ("", intent.transaction.operation)
-            if concerned and case.case_id in self._noted and case.case_id not in still_open:
+            if concerned and case.case_id in self._page.noted and case.case_id not in still_open:
                 self._book.close(case.case_id)
         for case in found:
             self._book.open(case)
-            self._noted.add(case.case_id)
+            self._page.noted.add(case.case_id)
 
     def _is_stopped(self, intent: PostingIntent) -> bool:
         return bool(blocking_cases(self._book.state, intent.transaction.operation))
@@ -268,7 +261,7 @@ class ProductionOrder:
         """Read posted confirmations back; what never shows is a case that blocks completion only."""
         state = self._book.state
         for closing in list(state.closing_cases):
-            await self._close_case(closing)
+            await self._page.close_case(closing)
             state.closing_cases.remove(closing)
         due = [c for c in state.verify if c.due_at <= workflow.now()]
         for check in due:
@@ -296,7 +289,7 @@ class ProductionOrder:
                 check.due_at = workflow.now() + PAUSE
             if found.case is not None:
                 self._book.open(found.case)
-                self._noted.add(found.case.case_id)
+                self._page.noted.add(found.case.case_id)
 
     def _may_complete(self) -> bool:
         state = self._book.state
@@ -318,7 +311,7 @@ class ProductionOrder:
         """The books must agree; then technical completion is posted, or proposed to a person."""
         state = self._book.state
         state.phase = OrderPhase.CANCELLED if state.cancel_requested else OrderPhase.COMPLETED
-        await self._show()
+        await self._page.show()
         if state.settings.mode is not PostingMode.SHADOW and not await self._books_agree():
             return
         state.completion_proposed = True
@@ -345,7 +338,7 @@ class ProductionOrder:
             return False
         for case in compared.cases:
             self._book.open(case)
-            self._noted.add(case.case_id)
+            self._page.noted.add(case.case_id)
         return not compared.cases
 
     # --- people ------------------------------------------------------------------------------------------
@@ -381,22 +374,10 @@ class ProductionOrder:
             state.reversals[str(intent.key)] = case.case_id
             state.current = intent
             return
-        await self._close_case(case.case_id)
+        await self._page.close_case(case.case_id)
         original = book.case(state.reversals.get(str(case.posting_key), ""))
         if original is not None and decision.action is CaseAction.RETRY:
             state.current = reversal_intent(state, original, workflow.now().date())
-
-    async def _close_case(self, case_id: str) -> None:
-        self._book.close(case_id)
-        if not case_id:
-            return
-        ref = CaseRef(plant=self._book.state.plant, case_id=case_id, note="settled")
-        try:
-            await workflow.execute_activity_method(
-                LedgerActivities.close_case, ref, start_to_close_timeout=LEDGER_TIMEOUT, retry_policy=FEW_ATTEMPTS
-            )
-        except ActivityError as error:
-            workflow.logger.warning("case %s not closed in the ledger: %s", case_id, error.cause)
 
     async def _ask_lines(self) -> None:
         """Lines hold what they have counted but not handed over; a completion waits for their answer."""
@@ -436,49 +417,6 @@ class ProductionOrder:
             or self._due_intent()
             or self._may_complete()
         )
-
-    async def _show(self) -> None:
-        """The status page, search attributes and the ledger's phase, each only when it changed."""
-        state = self._book.state
-        workflow.set_current_details(order_details(self._book.status()))
-        new = [c for c in state.cases if c.case_id not in self._noted]
-        if new:
-            self._noted.update(c.case_id for c in new)
-            await self._note(new)
-        kinds = sorted({c.kind.value for c in state.cases})
-        roles = tuple(sorted({c.owner_role for c in state.cases}))
-        shown = (state.phase.value, *kinds, *roles)
-        if shown == self._shown:
-            return
-        self._shown = shown
-        changes = [PHASE.value_set(state.phase.value), OPEN_TASK_ROLES.value_set(list(roles))]
-        changes.append(EXCEPTION_CLASS.value_set(kinds[0]) if kinds else EXCEPTION_CLASS.value_unset())
-        workflow.upsert_search_attributes(changes)
-        if state.order is not None:
-            await self._set_phase(state.phase.value)
-
-    async def _note(self, cases: list[Case]) -> None:
-        try:
-            await workflow.execute_activity_method(
-                LedgerActivities.note_cases,
-                Cases(cases=tuple(cases)),
-                start_to_close_timeout=LEDGER_TIMEOUT,
-                retry_policy=FEW_ATTEMPTS,
-            )
-        except ActivityError as error:
-            self._noted.difference_update(c.case_id for c in cases)
-            workflow.logger.warning("cases not noted in the ledger: %s", error.cause)
-            await workflow.sleep(PAUSE)
-
-    async def _set_phase(self, phase: str) -> None:
-        change = PhaseChange(plant=self._book.state.plant, order=self._book.state.order_id, phase=phase)
-        try:
-            await workflow.execute_activity_method(
-                LedgerActivities.set_phase, change, start_to_close_timeout=LEDGER_TIMEOUT, retry_policy=FEW_ATTEMPTS
-            )
-        except ActivityError as error:
-            workflow.logger.warning("phase not noted in the ledger: %s", error.cause)
-            self._shown = ()
 
     async def _continue_as_new(self) -> None:
         """Nothing is outstanding: handlers are done, the inbox is read; decisions travel answered."""
