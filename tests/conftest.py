@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 
 import pytest
 import pytest_asyncio
+import structlog
 from temporalio.client import Client
 
 from workers.data_converter import data_converter
 from workers.temporal_binary import BinarySearch
 from workers.temporal_server import EmbeddedTemporal, ServerOptions
+
+
+@pytest.fixture(autouse=True)
+def logging_as_before() -> Iterator[None]:
+    """A command run in this process sets up logging for itself; the next test must not inherit it."""
+    yield
+    structlog.reset_defaults()
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
