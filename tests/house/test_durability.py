@@ -48,7 +48,7 @@ async def _play(house: PlantHouse, victims: tuple[str, ...], chance: random.Rand
     await house.sap("faults", method="DELETE")
     await house.sap("faults", LOST_ANSWERS)
     await until_made(house, SECOND, "0010", 1)
-    if "edge" not in victims:  # what a dead gateway does to an order change has a test of its own
+    if "edge" not in victims:
         await _strike_all(house, victims, chance)
     await until_made(house, SECOND, "0030", second - 3)
     await _strike_all(house, victims, chance)
@@ -61,11 +61,12 @@ async def test_kills_at_several_points_of_running_orders_leave_equal_books(
     tmp_path: Path, victims: tuple[str, ...]
 ) -> None:
     chance = random.Random(f"{SEED} {'+'.join(victims)}")
-    speed = 10 if victims == ("worker",) or victims == ("temporal",) else 5
+    # A gateway that misses a change of order cannot know whose pieces it missed: it dies well before one.
+    speed, first = (5, 60) if "edge" in victims else (10, 40)
     async with plant_at_work(
-        tmp_path, (FIRST, 40), (SECOND, 20), speed=speed, posting_seconds=POSTING_SECONDS, faults=[LOST_ANSWERS]
+        tmp_path, (FIRST, first), (SECOND, 20), speed=speed, posting_seconds=POSTING_SECONDS, faults=[LOST_ANSWERS]
     ) as house:
-        await _play(house, victims, chance, 40, 20)
+        await _play(house, victims, chance, first, 20)
         await until_line_is_done(house)
         await house.until_closed(FIRST, SECOND, seconds=150)
         assert await house.differences() == []
