@@ -13,12 +13,13 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from simulators.common.teaching import teach
 from simulators.sap import cogi, confirmations
 from simulators.sap.confirmation_rules import Posting
 from simulators.sap.messages import Refusal
 from simulators.sap.orders import find_order, milli, seed
 from simulators.sap.report import books_report
-from simulators.sap.seed import ManualEntry, SeedDocument, SettingsChange, teach
+from simulators.sap.seed import ManualEntry, SeedDocument, SettingsChange
 from simulators.sap.system import SapSystem
 
 _SEED_EXAMPLE = (

@@ -5,9 +5,9 @@ docs/simulators.md shows one example of each.
 
 from datetime import date, datetime
 from decimal import Decimal
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
 Quantity = Annotated[Decimal, Field(ge=0, max_digits=13, decimal_places=3)]
 Positive = Annotated[Decimal, Field(gt=0, max_digits=13, decimal_places=3)]
@@ -159,11 +159,3 @@ class ManualEntry(Seed):
     activities: dict[Annotated[str, Field(pattern=r"^[1-6]$")], Quantity] = Field(default_factory=dict[str, Decimal])
     user: Annotated[str, Field(max_length=12)] = "GUI_USER"
     count: Annotated[int, Field(ge=1, le=10000)] = 1
-
-
-def teach(error: ValidationError, example: str) -> str:
-    """One line a person can act on: where, what, and what it should look like."""
-    first: Any = error.errors()[0]
-    place = ".".join(str(part) for part in first["loc"]) or "body"
-    more = f" ({error.error_count() - 1} more)" if error.error_count() > 1 else ""
-    return f"{place}: {first['msg']}{more}; for example {example}"

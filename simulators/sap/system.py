@@ -13,12 +13,20 @@ from typing import Any
 import structlog
 from starlette.requests import Request
 
+from simulators.common.faults import Fault, Faults, Mode, Plan
 from simulators.sap import cogi
 from simulators.sap.books import Books
 from simulators.sap.confirmation_rules import Posting
-from simulators.sap.faults import Fault, Faults, Mode, Plan
-from simulators.sap.messages import BUSINESS_CONTAINER, DOCUMENT_CONTAINER, REPEATED, TEXTS, Refusal, order_locked
-from simulators.sap.odata import Answer, error_answer
+from simulators.sap.messages import (
+    BUSINESS_CONTAINER,
+    DEFICIT,
+    DOCUMENT_CONTAINER,
+    REPEATED,
+    TEXTS,
+    Refusal,
+    order_locked,
+)
+from simulators.sap.odata import ROOT, Answer, error_answer
 from simulators.sap.reading import REFERENCE_FIELDS, Reader, parse_address
 from simulators.sap.session import OrderLocks, Sessions
 from simulators.sap.writing import Job, find_job, is_reading, method_not_allowed
@@ -30,7 +38,7 @@ _HANG_SECONDS = 30.0
 class SapSystem:
     def __init__(self, books: Books, user: str, password: str) -> None:
         self.books = books
-        self.faults = Faults()
+        self.faults = Faults(ROOT)
         self.locks = OrderLocks()
         self._user = user
         self._sessions = Sessions(user, password)
@@ -223,6 +231,6 @@ def _require_json(request: Request, options: dict[str, str]) -> None:
 
 
 def _business_fault(fault: Fault, path: str) -> Refusal:
-    code = fault.request.code
+    code = fault.request.code or DEFICIT
     container = DOCUMENT_CONTAINER if "MATERIAL_DOCUMENT" in path else BUSINESS_CONTAINER
     return Refusal(code, TEXTS.get(code, f"Business error {code}"), container=container)

@@ -1,6 +1,6 @@
 """Fault switches: which calls misbehave and how, decided from a seed so that a run can be repeated.
 
-Faults live in memory only: a restarted SAP has none.
+Faults live in memory only: a restarted ERP has none.
 """
 
 import random
@@ -10,9 +10,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from simulators.sap.messages import DEFICIT
-from simulators.sap.odata import ROOT
-from simulators.sap.seed import teach
+from simulators.common.teaching import teach
 
 
 class Mode(StrEnum):
@@ -48,7 +46,7 @@ class FaultRequest(BaseModel):
     path: str = ""
     method: str | None = Field(default=None, pattern=r"^[A-Za-z]+$")
     seconds: float | None = Field(default=None, ge=0, le=3600)
-    code: str = DEFICIT
+    code: str = Field(default="", description="of a business error; empty means the ERP's usual one")
     retry_after: int = Field(default=1, ge=0)
     commit_delay: float = Field(default=0, ge=0, le=3600)
 
@@ -65,6 +63,7 @@ class Fault:
     request: FaultRequest
     left: int | None
     chance: random.Random
+    root: str
     fired: int = 0
 
     def matches(self, method: str, path: str, *, writing: bool) -> bool:
@@ -74,7 +73,7 @@ class Fault:
         if wanted is None and not writing and self.request.mode not in (Mode.DOWN, Mode.KEY_NOT_SEARCHABLE):
             return False
         prefix = self.request.path
-        return path.startswith(prefix) or path.removeprefix(ROOT).lstrip("/").startswith(prefix.lstrip("/"))
+        return path.startswith(prefix) or path.removeprefix(self.root).lstrip("/").startswith(prefix.lstrip("/"))
 
     def draw(self) -> bool:
         if self.left == 0:
@@ -87,7 +86,7 @@ class Fault:
         return True
 
     def give_back(self) -> None:
-        """The call came to nothing by itself (SAP refused it), so the fault had nothing to spoil."""
+        """The call came to nothing by itself (the ERP refused it), so the fault had nothing to spoil."""
         if self.left is not None:
             self.left += 1
         self.fired -= 1
@@ -119,7 +118,10 @@ class Plan:
 
 
 class Faults:
-    def __init__(self) -> None:
+    """`root` is the path that the ERP's services share; a fault's `path` may leave it out."""
+
+    def __init__(self, root: str = "") -> None:
+        self._root = root
         self._active: list[Fault] = []
         self._last = 0
 
@@ -131,7 +133,7 @@ class Faults:
             modes = ", ".join(mode.value for mode in Mode)
             raise ValueError(f"{teach(error, _EXAMPLE)}; modes are {modes}") from None
         self._last += 1
-        fault = Fault(self._last, request, request.calls, random.Random(request.seed))
+        fault = Fault(self._last, request, request.calls, random.Random(request.seed), self._root)
         self._active.append(fault)
         self._active.sort(key=lambda one: _ORDER.index(one.request.mode) if one.request.mode in _ORDER else 99)
         return fault.shown()

@@ -1,0 +1,1 @@
+"""What every simulated ERP needs and no original defines: faults, an HTTP server that can drop, books in SQLite."""
