@@ -14,9 +14,9 @@ from zoneinfo import ZoneInfo
 
 from pydantic import Field, field_validator, model_validator
 
+from domain.plant_erp import ErpConfig
 from signals.base import Amount, Code, Message
 from signals.decisions import PostingMode
-from signals.orders import ConfirmationMode
 from signals.packml import MachineState
 
 
@@ -239,37 +239,6 @@ class ShiftConfig(Message):
         "sat",
         "sun",
     )
-
-
-class ControlProfile(Message):
-    """What an ERP control profile (SAP operation control profile) means here."""
-
-    confirmation: ConfirmationMode = ConfirmationMode.REQUIRED
-    automatic_receipt: bool = False
-
-
-class ErpConfig(Message):
-    """The ERP connection. User and password are names of environment variables, never values."""
-
-    kind: Literal["sap"]
-    url: str = Field(pattern=r"^https?://.+")
-    plant: Code
-    client: str = ""
-    language: str = "EN"
-    user_env: Code = "SAP_USER"
-    password_env: Code = "SAP_PASSWORD"
-    zone: str = Field(default="UTC", description="zone of the ERP's dates and times")
-    timeout_seconds: float = Field(default=10, gt=0, description="longest wait for one answer")
-    settle_seconds: float = Field(default=60, ge=0, description="longest time after the deadline until a commit shows")
-    calls_per_second: float = Field(default=10, gt=0)
-    ca_file: str = Field(default="", description="certificate authority for TLS, where it is the plant's own")
-    control_profiles: dict[str, ControlProfile] = Field(default_factory=dict, alias="control_profile")
-    scrap_reasons: dict[str, str] = Field(
-        default_factory=dict, description="machine reason -> ERP variance reason code"
-    )
-    machine_activity: int | None = Field(default=None, ge=1, le=6, description="activity slot for machine time")
-
-    model_config = Message.model_config | {"populate_by_name": True}
 
 
 class PostingConfig(Message):

@@ -8,6 +8,7 @@ from pydantic import Field
 
 from signals.base import Amount, Code, Message, UtcTime
 from signals.documents import CaseAction
+from signals.transactions import Bookable
 
 
 class PostingMode(StrEnum):
@@ -63,6 +64,7 @@ class DecideCase(Message):
     by: Code
     reason: Code
     quantity: Amount | None = None
+    amended: Bookable | None = Field(default=None, description="for `amend`: what to book instead")
 
 
 class DecideParked(Message):

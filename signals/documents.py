@@ -45,6 +45,37 @@ class ErpDocument(Message):
     warnings: tuple[str, ...] = ()
 
 
+class Snapshot(Message):
+    """The ERP as it was read right before a request left; finding by arithmetic compares with it.
+
+    `figures` are the adapter's own (name to decimal text), for example issued quantities or on-hand balances.
+    `receipt` is what the ERP gave when it accepted a request for later processing, empty where it gave nothing.
+    """
+
+    totals: tuple[OperationTotals, ...] = ()
+    documents: tuple[str, ...] = ()
+    figures: dict[str, str] = Field(default_factory=dict)
+    sent_at: UtcTime | None = None
+    accepted: bool = Field(default=False, description="the ERP has accepted the request and processes it later")
+    receipt: str = ""
+
+
+class Booking(Message):
+    """What the ERP's books say of an intent: it is there, it waits in the ERP's own queue, it was refused there.
+
+    Nothing of that: it is not there now. `unknowable` says why that would prove nothing even when the settle time is
+    over; the posting is then in doubt and a person looks. `candidates` are documents that may be it.
+    """
+
+    document: ErpDocument | None = None
+    pending: bool = False
+    receipt: str = ""
+    refused: str = Field(default="", description="the ERP's reason, for a request that it accepted and then refused")
+    code: str = ""
+    unknowable: str = ""
+    candidates: tuple[str, ...] = ()
+
+
 class OperationTotals(Message):
     """The ERP's own running totals of an operation."""
 
@@ -91,6 +122,9 @@ class CaseKind(StrEnum):
     UNKNOWN_OPERATION = "unknown_operation"
     UNIT_MISMATCH = "unit_mismatch"
     OVERLAPPING_REPORT = "overlapping_report"
+    REVERSAL_BY_PERSON = "reversal_by_person"
+    ERP_PENDING = "erp_pending"
+    ORDER_CHANGE_REFUSED = "order_change_refused"
 
 
 class CaseAction(StrEnum):
@@ -102,6 +136,8 @@ class CaseAction(StrEnum):
     RETRY = "retry"
     SKIP = "skip"
     ACCEPT = "accept"
+    AMEND = "amend"
+    COMPENSATE = "compensate"
 
 
 class Case(Message):
@@ -124,6 +160,10 @@ class Case(Message):
     erp_answer: str = ""
     allowed: tuple[CaseAction, ...]
     opened_at: UtcTime | None = None
+    error_class: str = Field(default="", description="class of the trouble, see domain.error_catalogue")
+    due_at: UtcTime | None = Field(default=None, description="when its owner should have decided")
+    runbook: str = Field(default="", description="what to do, by the error catalogue")
+    consequence: str = Field(default="", description="what skipping would leave as it is")
 
 
 class PostingOutcome(Message):

@@ -28,6 +28,21 @@ class ErrorType(StrEnum):
     ERP_MISCONFIGURED = "ErpMisconfigured"
 
 
+class Reason(StrEnum):
+    """Why an ERP refused, whatever its own code: classes of the error catalogue (domain.error_catalogue)."""
+
+    PERIOD_CLOSED = "period_closed"
+    STOCK_SHORT = "stock_short"
+    TOLERANCE = "tolerance"
+    MASTER_DATA = "master_data"
+    ORDER_STATUS = "order_status"
+    RULE = "rule"
+    NOT_SUPPORTED = "not_supported"
+    REVERSAL = "reversal"
+    CLIENT_BUG = "client_bug"
+    OTHER = "other"
+
+
 class PlantwrightError(Exception):
     """Base of all errors Plantwright raises on purpose."""
 
@@ -42,14 +57,17 @@ class BadInput(PlantwrightError):
 
 
 class ErpError(PlantwrightError):
-    """Base of what adapters raise. `code` is the ERP's own code, `retry_after` seconds where the ERP said so."""
+    """What adapters raise. `code` is the ERP's own, `retry_after` seconds where it said so, `reason` the class."""
 
     type: ErrorType
 
-    def __init__(self, message: str, *, code: str = "", retry_after: float | None = None) -> None:
+    def __init__(
+        self, message: str, *, code: str = "", retry_after: float | None = None, reason: Reason = Reason.OTHER
+    ) -> None:
         super().__init__(message)
         self.code = code
         self.retry_after = retry_after
+        self.reason = reason
 
 
 class ErpUnavailable(ErpError):

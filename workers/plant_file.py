@@ -13,7 +13,12 @@ from pydantic import ValidationError
 from domain.plant import PlantConfig
 from signals.errors import BadInput
 
-OVERRIDES = {"PLANTWRIGHT_ERP_URL": ("erp", "url"), "PLANTWRIGHT_POSTING_MODE": ("posting", "mode")}
+OVERRIDES = {
+    "PLANTWRIGHT_ERP_KIND": ("erp", "kind"),
+    "PLANTWRIGHT_ERP_URL": ("erp", "url"),
+    "PLANTWRIGHT_ERP_TOKEN_URL": ("erp", "token_url"),
+    "PLANTWRIGHT_POSTING_MODE": ("posting", "mode"),
+}
 """Environment variables that replace a value, for containers and the demo: where the same file meets other hosts."""
 
 ENDPOINT_OVERRIDE = "PLANTWRIGHT_OPCUA_ENDPOINT"

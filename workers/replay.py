@@ -22,7 +22,8 @@ from temporalio.client import Client
 from temporalio.common import WorkflowIDReusePolicy
 from temporalio.service import RPCError
 
-from domain.plant import ErpConfig, PlantConfig, PostingConfig, SiteConfig, TagKind
+from domain.plant import PlantConfig, PostingConfig, SiteConfig, TagKind
+from domain.plant_erp import ErpConfig
 from erp.sap.adapter import create_sap
 from ledger.connect import open_ledger
 from ledger.port import LedgerPort

@@ -6,17 +6,25 @@ from collections.abc import Mapping
 
 import httpx
 
-from erp.port import Capability, ErpCapabilities, OrderHead, SendGuard
+from erp.port import CallBudget, Capability, ErpCapabilities, OrderHead, SendGuard
 from erp.sap.client import SapClient
 from erp.sap.completion import Completion
 from erp.sap.confirmations import Confirmations
 from erp.sap.forecast import expected_movements
 from erp.sap.orders import Orders
 from erp.sap.settings import SapSettings
-from signals.documents import ErpDocument, GoodsMovement, OperationTotals
-from signals.errors import ErpMisconfigured
+from signals.documents import Booking, ErpDocument, GoodsMovement, OperationTotals, Snapshot
+from signals.erp_reads import AlternateWorkCentre, Demand, MaterialCost, Probe, StockLine
+from signals.errors import ErpMisconfigured, ErpRejected, Reason
 from signals.orders import ProductionOrder
-from signals.transactions import CompleteOrder, ConfirmProduction, PostingIntent, Reverse, TransactionType
+from signals.transactions import (
+    CompleteOrder,
+    ConfirmProduction,
+    PostingIntent,
+    Reverse,
+    Transaction,
+    TransactionType,
+)
 
 YES = Capability(supported=True)
 
@@ -31,7 +39,11 @@ class SapErp:
         self._completion = Completion(client, self._orders)
         self._capabilities = ErpCapabilities(
             erp="sap",
-            transactions=dict.fromkeys(TransactionType, YES),
+            transactions={
+                TransactionType.CONFIRM_PRODUCTION: YES,
+                TransactionType.REVERSE: YES,
+                TransactionType.COMPLETE_ORDER: YES,
+            },
             find_by_key=YES,
             totals=YES,
             reversal=YES,
@@ -57,20 +69,53 @@ class SapErp:
         """All confirmations of an operation, oldest first; of the whole order for an empty operation."""
         return await self._confirmations.of_operation(order, operation)
 
-    async def find(self, intent: PostingIntent) -> ErpDocument | None:
+    async def changed_orders(self, changed_after: str) -> list[OrderHead]:
+        """Orders of the plant in any status, changed at or after the mark."""
+        return await self._orders.changed(changed_after)
+
+    async def stock(self, material: str, batch: str = "") -> list[StockLine]:
+        return []
+
+    async def pegging(self, order: str) -> list[Demand]:
+        return []
+
+    async def alternates(self, work_centre: str) -> list[AlternateWorkCentre]:
+        return []
+
+    async def material_cost(self, material: str) -> MaterialCost | None:
+        return None
+
+    async def probe(self) -> list[Probe]:
+        return []
+
+    async def check(self, intent: PostingIntent) -> str:
+        return ""
+
+    async def snapshot(self, intent: PostingIntent) -> Snapshot:
+        """Nothing: SAP's documents carry our key."""
+        return Snapshot()
+
+    async def find(self, intent: PostingIntent, before: Snapshot) -> Booking:
         """By GUID filter, then by list; a completion is found by the order's status."""
         if isinstance(intent.transaction, CompleteOrder):
-            return await self._completion.find(intent)
-        return await self._confirmations.find(intent)
+            return Booking(document=await self._completion.find(intent))
+        return Booking(document=await self._confirmations.find(intent))
 
-    async def post(self, intent: PostingIntent, guard: SendGuard) -> ErpDocument:
+    async def post(self, intent: PostingIntent, guard: SendGuard) -> Booking:
         match intent.transaction:
             case ConfirmProduction() as transaction:
-                return await self._confirmations.confirm(intent, transaction, guard)
+                return Booking(document=await self._confirmations.confirm(intent, transaction, guard))
             case Reverse() as transaction:
-                return await self._confirmations.cancel(intent, transaction, guard)
+                return Booking(document=await self._confirmations.cancel(intent, transaction, guard))
             case CompleteOrder():
-                return await self._completion.complete(intent, guard)
+                return Booking(document=await self._completion.complete(intent, guard))
+            case other:
+                reason = self.capabilities.can(other.type).reason
+                raise ErpRejected(reason, code="not_supported", reason=Reason.NOT_SUPPORTED)
+
+    async def follow_ups(self, intent: PostingIntent) -> list[Transaction]:
+        """None: SAP books lots and activities with the confirmation."""
+        return []
 
     async def read_back(self, document: ErpDocument) -> ErpDocument:
         """The confirmation with its posted goods movements; other documents have nothing more to show.
@@ -100,6 +145,7 @@ def create_sap(
     environ: Mapping[str, str],
     *,
     transport: httpx.AsyncBaseTransport | None = None,
+    budget: CallBudget | None = None,
 ) -> SapErp:
     """The adapter for a plant's `[erp]` table. Raises ErpMisconfigured naming the variables that are not set."""
     missing = [name for name in (config.user_env, config.password_env) if not environ.get(name)]
@@ -108,5 +154,7 @@ def create_sap(
             f"the SAP credentials of plant {plant_id} are missing: set {' and '.join(missing)} in the environment",
             code="credentials_missing",
         )
-    client = SapClient(config, environ[config.user_env], environ[config.password_env], transport=transport)
+    client = SapClient(
+        config, environ[config.user_env], environ[config.password_env], transport=transport, budget=budget
+    )
     return SapErp(config, plant_id, client)

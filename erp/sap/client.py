@@ -16,8 +16,8 @@ from urllib.parse import urlsplit
 import httpx
 import structlog
 
-from erp.port import SendGuard
-from erp.sap.budget import CallBudget, shared_budget
+from erp.budget import shared_budget
+from erp.port import CallBudget, SendGuard
 from erp.sap.failures import connection_failure, failure_of, needs_new_token
 from erp.sap.odata import Entity, UnreadableAnswer, entities_of, entity_of, next_link, path_text, query_text
 from erp.sap.settings import SapSettings
@@ -121,7 +121,7 @@ class SapClient:
         response = await self._transmit(request, what, booking=False)
         self._remember_token(service, response)
         if not response.is_success:
-            raise self._refused(response, what, booking=False)
+            raise await self._refused(response, what, booking=False)
         return _json_of(response, what, booking=False)
 
     # --- writing -----------------------------------------------------------------------------------------------------
@@ -146,7 +146,7 @@ class SapClient:
             self._tokens.pop(service, None)
             response = await self._send_once(service, path, options, body, guard)
         if not response.is_success:
-            raise self._refused(response, what, booking=booking)
+            raise await self._refused(response, what, booking=booking)
         return SapAnswer(_json_of(response, what, booking=booking), _warnings_of(response))
 
     async def _send_once(
@@ -166,7 +166,7 @@ class SapClient:
             response = await self._transmit(request, f"CSRF token of {service}", booking=False)
             self._remember_token(service, response)
             if not response.is_success:
-                raise self._refused(response, f"CSRF token of {service}", booking=False)
+                raise await self._refused(response, f"CSRF token of {service}", booking=False)
         if service not in self._tokens:
             raise ErpMisconfigured(
                 f"{service} gave no CSRF token; check that the url reaches SAP Gateway itself", code="csrf"
@@ -184,16 +184,19 @@ class SapClient:
         """Send, within a limit for the whole exchange (a read timeout alone never ends a dripping answer)."""
         try:
             async with asyncio.timeout(self._timeout + CONNECT_SECONDS):
-                return await self._http.send(request)
+                response = await self._http.send(request)
         except (httpx.HTTPError, TimeoutError) as error:
+            await self._budget.failed()
             failure = connection_failure(error, what, booking=booking)
             log.warning("sap_call_failed", call=what, error=failure.type, reason=str(failure))
             raise failure from error
+        await self._budget.answered()
+        return response
 
-    def _refused(self, response: httpx.Response, what: str, *, booking: bool) -> Exception:
+    async def _refused(self, response: httpx.Response, what: str, *, booking: bool) -> Exception:
         failure = failure_of(response, what, booking=booking)
         if response.status_code == 429 and isinstance(failure, ErpBusy):
-            self._budget.close_for(failure.retry_after if failure.retry_after is not None else THROTTLE_SECONDS)
+            await self._budget.close_for(failure.retry_after if failure.retry_after is not None else THROTTLE_SECONDS)
         if response.status_code == 401:
             self._tokens.clear()
         log.info("sap_call_refused", call=what, status=response.status_code, error=failure.type, code=failure.code)

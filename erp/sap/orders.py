@@ -83,7 +83,15 @@ class Orders:
 
     async def released(self, changed_after: str) -> list[OrderHead]:
         """Heads of released orders. The mark has whole seconds, so its own second is read again."""
-        conditions = [f"ProductionPlant eq {text_literal(self._settings.plant)}", "OrderIsReleased eq 'X'"]
+        heads = await self._heads(changed_after, "OrderIsReleased eq 'X'")
+        return [head for head in heads if head.status is ErpOrderStatus.RELEASED]
+
+    async def changed(self, changed_after: str) -> list[OrderHead]:
+        """Heads of orders in any status; the mark's own second is read again."""
+        return await self._heads(changed_after)
+
+    async def _heads(self, changed_after: str, *more: str) -> list[OrderHead]:
+        conditions = [f"ProductionPlant eq {text_literal(self._settings.plant)}", *more]
         if changed_after:
             conditions.append(f"LastChangeDateTime ge {text_literal(changed_after)}")
         rows = await self._client.read_entities(ORDER_SERVICE, ORDER_SET, {"$filter": " and ".join(conditions)})
@@ -96,8 +104,7 @@ class Orders:
             for row in rows
             if text_of(row, "ManufacturingOrderCategory") != PROCESS_ORDER
         ]
-        open_heads = [head for head in heads if head.order and head.status is ErpOrderStatus.RELEASED]
-        return sorted(open_heads, key=lambda head: (head.change_mark, head.order))
+        return sorted((h for h in heads if h.order), key=lambda head: (head.change_mark, head.order))
 
     async def head(self, order: str) -> Entity:
         """The header alone. Raises ErpRejected `order_not_found`."""

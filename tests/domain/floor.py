@@ -15,7 +15,6 @@ from domain.plant import (
     CadenceConfig,
     CounterConfig,
     CounterRole,
-    ErpConfig,
     LineConfig,
     PlantConfig,
     ResetRule,
@@ -25,6 +24,7 @@ from domain.plant import (
     TagConfig,
     TagKind,
 )
+from domain.plant_erp import ErpConfig
 from signals.events import (
     CountEvent,
     EventBatch,

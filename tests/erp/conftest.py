@@ -16,7 +16,7 @@ import httpx
 import pytest
 import pytest_asyncio
 
-from domain.plant import ControlProfile, ErpConfig
+from domain.plant_erp import ControlProfile, ErpConfig
 from erp.sap import SapErp, create_sap
 from signals.orders import ConfirmationMode
 

@@ -11,7 +11,7 @@ from uuid import uuid4
 
 import pytest
 
-from domain.plant import ErpConfig
+from domain.plant_erp import ErpConfig
 from erp.sap import create_sap
 from signals.errors import ErpBusy, ErpInDoubt, ErpMisconfigured, ErpRejected, ErpUnavailable
 from signals.ids import short_key

@@ -16,9 +16,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.plant import ErpConfig
+from domain.plant_erp import ErpConfig
 from erp.sap import SapErp, create_sap
-from erp.sap.budget import CallBudget
+from erp.budget import LocalBudget
 from erp.sap.odata import (
     date_of,
     decimal_literal,
@@ -302,14 +302,14 @@ def test_the_adapter_declares_what_it_can():
 
 
 async def test_calls_are_spaced_so_that_no_second_holds_more_than_the_limit():
-    budget = CallBudget(100)
+    budget = LocalBudget(100)
     started = asyncio.get_running_loop().time()
     await asyncio.gather(*(budget.take(10) for _ in range(21)))
     assert asyncio.get_running_loop().time() - started >= 0.19
 
 
 async def test_a_wait_that_would_be_too_long_is_refused_before_anything_is_sent():
-    budget = CallBudget(1)
+    budget = LocalBudget(1)
     await budget.take(0.5)
     with pytest.raises(ErpBusy) as busy:
         await budget.take(0.5)

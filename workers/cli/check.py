@@ -12,7 +12,8 @@ import typer
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from domain.plant import CounterRole, ErpConfig, LineConfig, OpcUaConfig, PlantConfig, StationConfig, TagKind
+from domain.plant import CounterRole, LineConfig, OpcUaConfig, PlantConfig, StationConfig, TagKind
+from domain.plant_erp import ErpConfig
 from workers.cli.options import AsJson
 from workers.cli.output import say_result, table
 from workers.plant_file import load_plant
