@@ -131,6 +131,34 @@ def is_standing(document: ErpDocument) -> bool:
     return not document.reversed and not document.reversal
 
 
+def unlisted_entry(
+    record: PostingRecord, shown: OperationTotals | None, known: OperationTotals | None
+) -> ErpDocument | None:
+    """What the ERP's totals hold beyond our own documents, where it lists none: somebody booked by hand.
+
+    Named for the totals at which it was seen. None where nothing is beyond them, or something of ours is missing.
+    """
+    if shown is None:
+        return None
+    have = (shown.yield_quantity, shown.scrap_quantity or ZERO, shown.rework_quantity or ZERO)
+    ours = (ZERO, ZERO, ZERO)
+    if known is not None:
+        ours = (known.yield_quantity, known.scrap_quantity or ZERO, known.rework_quantity or ZERO)
+    beyond = [a - b for a, b in zip(have, ours, strict=True)]
+    if min(beyond) < 0 or not any(beyond):
+        return None
+    return ErpDocument(
+        document=f"unlisted/{record.operation}/" + "/".join(f"{q.normalize():f}" for q in have),
+        order=record.order,
+        operation=record.operation,
+        yield_quantity=beyond[0],
+        scrap_quantity=beyond[1],
+        rework_quantity=beyond[2],
+        unit=getattr(record.transaction, "unit", ""),
+        text="booked in the ERP's own screen",
+    )
+
+
 def quantities_of(subject: ErpDocument | ConfirmProduction) -> Quantities:
     return (subject.yield_quantity, subject.scrap_quantity, subject.rework_quantity)
 

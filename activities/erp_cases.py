@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from activities.erp_books import Quantities, quantities_of
 from ledger.port import PostingRecord
 from signals.documents import Case, CaseAction, CaseKind, ErpDocument
 from signals.errors import ErpError
 from signals.ids import case_id
-from signals.transactions import ConfirmProduction
+from signals.transactions import ConfirmProduction, Reverse
 
 SUPERVISOR = "supervisor"
 PLANNER = "planner"
@@ -135,6 +137,28 @@ def in_doubt(record: PostingRecord, candidates: list[ErpDocument], why: str) -> 
         (CaseAction.ADOPT, CaseAction.RETRY, CaseAction.SKIP),
     )
     return case.model_copy(update={"document": candidates[0].document if len(candidates) == 1 else ""})
+
+
+def reversal_by_person(record: PostingRecord, why: str) -> Case:
+    document = record.transaction.document if isinstance(record.transaction, Reverse) else ""
+    return _about_posting(
+        record,
+        CaseKind.REVERSAL_BY_PERSON,
+        f"document {document} can only be reversed by a person in the ERP: {why}. Do it there, then adopt; or skip",
+        SUPERVISOR,
+        (CaseAction.ADOPT, CaseAction.SKIP),
+    ).model_copy(update={"document": document, "error_code": "reversal_by_person"})
+
+
+def pending(record: PostingRecord, since: datetime) -> Case:
+    return _about_posting(
+        record,
+        CaseKind.ERP_PENDING,
+        f"the ERP accepted the posting at {since.isoformat()} and has not processed it since: look at its message "
+        "queue. It closes by itself when the posting shows",
+        INTEGRATION,
+        (CaseAction.ACCEPT,),
+    )
 
 
 def shortfall(record: PostingRecord, document: str, missing: tuple[str, ...]) -> Case:

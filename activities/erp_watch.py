@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from activities import erp_cases
-from activities.erp_books import Look, known_by_short_key, owner_key
+from activities.erp_books import Look, known_by_short_key, owner_key, unlisted_entry
 from erp.port import ErpPort
 from ledger.port import LedgerPort, PostingRecord
-from signals.documents import Case, CaseKind, ErpDocument, PostingState
+from signals.documents import Case, CaseKind, ErpDocument, OperationTotals, PostingState
 from signals.transactions import CompleteOrder, ConfirmProduction
 
 
@@ -24,7 +24,7 @@ class ErpWatch:
         known = known_by_short_key(await self._ledger.known_keys(plant, order))
         wants_totals = isinstance(record.transaction, ConfirmProduction) and self._erp.capabilities.totals.supported
         totals = tuple(await self._erp.totals(order)) if wants_totals else ()
-        documents = tuple(await self._erp.documents(order, operation))
+        documents = await self._documents(record, totals, own)
         postings: dict[str, PostingRecord] = {}
         for document in documents:
             key = None if document.document in own else owner_key(document, known)
@@ -32,6 +32,17 @@ class ErpWatch:
             if owner is not None:
                 postings[document.document] = owner
         return Look(operation=operation, documents=documents, totals=totals, own=own, postings=postings)
+
+    async def _documents(
+        self, record: PostingRecord, totals: tuple[OperationTotals, ...], own: dict[str, ErpDocument]
+    ) -> tuple[ErpDocument, ...]:
+        """As the ERP lists them; where it cannot, ours, and what its totals show beyond them as one hand entry."""
+        if self._erp.capabilities.documents.supported:
+            return tuple(await self._erp.documents(record.order, record.operation))
+        shown = next((t for t in totals if t.operation == record.operation), None)
+        known = await self._ledger.totals(record.plant, record.order, beside=True)
+        entry = unlisted_entry(record, shown, next((t for t in known if t.operation == record.operation), None))
+        return (*own.values(), *([entry] if entry is not None else []))
 
     async def is_stopped(self, record: PostingRecord, look: Look) -> bool:
         """Open cases for what the look shows; True while any open case stops this confirmation."""
@@ -44,7 +55,8 @@ class ErpWatch:
             await self._note_reversal(record, document)
         await self.totals_case(record, look)
         await self._close_reversed_entries(record, look)
-        return any(erp_cases.blocks_posting(case, record) for case in await self.cases_of_order(record))
+        cases = await self.cases_of_order(record)
+        return any(erp_cases.blocks_posting(case, record) for case in cases if not case.completion_only)
 
     async def totals_case(self, record: PostingRecord, look: Look) -> Case | None:
         """The open case where totals and documents differ; a second look rules out a booking between two reads."""

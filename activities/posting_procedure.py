@@ -1,57 +1,41 @@
 """The posting procedure (design section 5): one transaction has its effect in the ERP once, whatever fails between.
 
-Claim, look, fence, send, read back. A plain class over ports and a clock; waiting is the caller's business, who gets
-`next_try_at`.
+Claim, check, look, fence, send, read back. A plain class over ports and a clock; waiting is the caller's business, who
+gets `next_try_at`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from activities import erp_cases
-from activities.erp_books import missing_movements
+from activities.erp_books import Look
 from activities.erp_watch import ErpWatch
-from activities.posting_messages import ErpHealth, PostingDraft, SettleResult, VerifyResult
+from activities.posting_messages import PostingDraft, SettleResult, VerifyResult
+from activities.posting_outcomes import SHORTEST_WAIT, PostingOutcomes, Timing
+from activities.posting_readback import ReadBack
 from activities.posting_records import (
+    BOOKED,
     COVERED,
     HEALTH_ORDER,
-    health_after,
+    Stand,
     intent_of,
     is_reversed,
     is_shortfall_of,
-    known_document,
     outcome_of,
     record_of,
+    start_record,
     stops_completion,
 )
-from erp.port import ErpPort
+from domain.transaction_rules import check_transaction
+from erp.port import ErpPort, ReversedBy
 from ledger.port import LedgerPort, PostingRecord
 from signals.decisions import PostingMode
-from signals.documents import (
-    Case,
-    ErpDocument,
-    GoodsMovement,
-    OperationTotals,
-    PostingState,
-)
-from signals.errors import BadInput, ErpError, ErpInDoubt, ErpMisconfigured, ErpRejected, ErpUnavailable
-from signals.transactions import CompleteOrder, ConfirmProduction, Reverse
-
-SHORTEST_WAIT = timedelta(seconds=1)
-BOOKED = (PostingState.POSTED, PostingState.ADOPTED)
-
-
-@dataclass(frozen=True)
-class Stand:
-    """Where one posting stands after an attempt."""
-
-    record: PostingRecord
-    next_try_at: datetime | None = None
-    erp: ErpHealth = "up"
-    verified: bool = False
+from signals.documents import Booking, Case, ErpDocument, GoodsMovement, OperationTotals, PostingState, Snapshot
+from signals.errors import BadInput, ErpError, ErpInDoubt, ErpRejected, ErpUnavailable, Reason
+from signals.transactions import CompleteOrder, ConfirmProduction, Reverse, TransactionType
 
 
 @dataclass(frozen=True)
@@ -62,6 +46,7 @@ class Before:
     totals: tuple[OperationTotals, ...] = ()
     documents: tuple[str, ...] = ()
     expected: list[GoodsMovement] | None = None
+    figures: dict[str, str] = field(default_factory=dict)
 
 
 class PostingProcedure:
@@ -84,11 +69,16 @@ class PostingProcedure:
         self._watch = ErpWatch(erp, ledger)
         self._now = now
         self._new_token = new_token
-        self._timeout = timedelta(seconds=timeout_seconds)
-        self._settle_time = timedelta(seconds=settle_seconds)
-        self._back_off = [timedelta(seconds=s) for s in retry_seconds]
-        self._movement_wait = timedelta(seconds=goods_movement_wait_seconds)
-        self._failures: dict[UUID, int] = {}
+        self._timing = Timing(
+            now=now,
+            timeout=timedelta(seconds=timeout_seconds),
+            settle=timedelta(seconds=settle_seconds),
+            pending=timedelta(seconds=erp.capabilities.pending_seconds),
+            movement_wait=timedelta(seconds=goods_movement_wait_seconds),
+            back_off=[timedelta(seconds=s) for s in retry_seconds],
+        )
+        self._outcomes = PostingOutcomes(ledger, self._watch, self._timing)
+        self._readback = ReadBack(erp, ledger, self._watch, self._timing, self._advance)
 
     # --- entry points ------------------------------------------------------------------------------------------------
 
@@ -116,14 +106,14 @@ class PostingProcedure:
         return await self._result([await self._advance(record, mode, approved=approved)])
 
     async def verify(self, key: UUID, *, last_try: bool | None = None) -> VerifyResult:
-        """Read a booked posting back and compare its goods movements.
+        """Settle a booked posting's follow-ups, read it back and compare its goods movements.
 
         What is missing after the last try is a case; without `last_try` the goods movement wait decides.
         """
         record = await self._ledger.posting(key)
         if record is None or record.state not in BOOKED:
             return VerifyResult(outcome=record.outcome() if record else None)
-        stand = await self._read_back(record, None, last_try)
+        stand = await self._readback.of(record, None, last_try)
         missing = [c for c in await self._watch.cases_of_order(record) if is_shortfall_of(c, key)]
         return VerifyResult(
             outcome=outcome_of(stand.record, stand.next_try_at),
@@ -150,46 +140,118 @@ class PostingProcedure:
                 return Stand(record)
             return await self._post(record)
         except ErpError as error:
-            return await self._nothing_sent(record, error)
-
-    async def _nothing_sent(self, record: PostingRecord, error: ErpError) -> Stand:
-        """A read before sending failed. A business reason settles a claimed posting, everything else waits."""
-        if isinstance(error, ErpRejected) and record.state is PostingState.CLAIMED:
-            return await self._refused(record, error)
-        if isinstance(error, ErpMisconfigured):
-            await self._ledger.open_case(erp_cases.misconfigured(record, error))
-        next_try_at = self._next_try(record, error)
-        await self._ledger.note_retry(record.key, next_try_at=next_try_at, message=str(error))
-        return Stand(await self._again(record), next_try_at, health_after(error))
+            return await self._outcomes.nothing_sent(record, error)
 
     async def _post(self, record: PostingRecord) -> Stand:
-        """A claimed posting: look first, then send."""
+        """A claimed posting: check it, look first, then send."""
+        rules = await self._check(record)
         transaction = record.transaction
+        if isinstance(transaction, Reverse):
+            own = self._erp.capabilities.can(transaction.original_type)
+            if own.reversed_by in (ReversedBy.PERSON, ReversedBy.NEVER):
+                return await self._outcomes.left_to_a_person(record, own.reason or own.note)
+        other = await self._ledger.sent_posting(record.plant, record.order)
+        if other is not None and other.key != record.key:
+            # Its document may show already and would be taken for a stranger's where documents carry no keys.
+            return await self._overtaken(record)
+        if record.attempts and (late := (await self._find(record)).document) is not None:
+            return await self._booked(record, late, None)
         if isinstance(transaction, CompleteOrder):
             if any(stops_completion(c, record) for c in await self._watch.cases_of_order(record)):
                 return Stand(record)
-            before = Before(found=await self._erp.find(intent_of(record)))
-        elif isinstance(transaction, Reverse):
-            look = await self._watch.look(record)
-            before = Before(found=look.of_posting(record))
-            if before.found is None and is_reversed(look, transaction.document):
-                return await self._reversed_already(record, transaction)
-        else:
-            expected = await self._erp.expected_movements(intent_of(record))
-            look = await self._watch.look(record)
-            for owner, document in look.surfaced(record.key):
-                await self._booked(owner, document, None)
-            before = Before(look.of_posting(record), look.totals, look.numbers, expected)
-            if before.found is None and await self._watch.is_stopped(record, look):
+            before = Before(found=(await self._erp.find(intent_of(record), Snapshot())).document)
+        elif isinstance(transaction, ConfirmProduction):
+            waits = await self._not_started(record)
+            if waits is not None:
+                return waits
+            before = await self._look_before_confirming(record)
+            if before is None:
                 return Stand(record)
+        else:
+            found = await self._before_others(record)
+            if found is None:
+                assert isinstance(transaction, Reverse)
+                return await self._outcomes.reversed_already(record, transaction)
+            before = found
         if before.found is not None:
             return await self._booked(record, before.found, before.expected)
-        return await self._send(record, before)
+        return await self._send(record, before, rules)
 
-    async def _send(self, record: PostingRecord, before: Before) -> Stand:
-        token, deadline = self._new_token(), self._now() + self._timeout
+    async def _check(self, record: PostingRecord) -> tuple[str, ...]:
+        """Raises ErpRejected with the name of the rule that speaks against the posting; nothing is sent then."""
+        transaction = record.transaction
+        capability = self._erp.capabilities.can(transaction.type)
+        if not capability.supported:
+            what = transaction.type.value.replace("_", " ")
+            raise ErpRejected(
+                f"{self._erp.capabilities.erp} cannot {what}: {capability.reason}",
+                code="not_supported",
+                reason=Reason.NOT_SUPPORTED,
+            )
+        order = await self._ledger.order_data(record.plant, transaction.order) if transaction.order else None
+        checked = check_transaction(transaction, order)
+        if checked.violated:
+            raise ErpRejected(f"{checked.violated}: {checked.message}", code=checked.violated, reason=Reason.RULE)
+        spoken = await self._erp.check(intent_of(record))
+        if spoken:
+            raise ErpRejected(spoken, code=spoken.split(":", 1)[0], reason=Reason.RULE)
+        return checked.passed
+
+    async def _not_started(self, record: PostingRecord) -> Stand | None:
+        """Where the ERP wants an order started before its first confirmation, that is a posting of its own."""
+        if not self._erp.capabilities.start_required:
+            return None
+        claim = await self._ledger.claim(start_record(record))
+        start = claim.posting or claim.others[0]
+        if start.state in (PostingState.CLAIMED, PostingState.SENT):
+            stand = await self._advance(start, PostingMode.POST, approved=True)
+            start = stand.record
+            if not start.state.is_settled:
+                return Stand(record, stand.next_try_at or self._now() + SHORTEST_WAIT, stand.erp)
+        return Stand(record) if start.state in (PostingState.REFUSED, PostingState.IN_DOUBT) else None
+
+    async def _look_before_confirming(self, record: PostingRecord) -> Before | None:
+        """The operation in the ERP. None while a case stops this confirmation."""
+        expected = await self._erp.expected_movements(intent_of(record))
+        snapshot = await self._erp.snapshot(intent_of(record))
+        look = await self._watch.look(record)
+        for owner, document in look.surfaced(record.key):
+            await self._booked(owner, document, None)
+        found = look.of_posting(record)
+        if found is None and await self._watch.is_stopped(record, look):
+            return None
+        return Before(found, look.totals, look.numbers, expected, snapshot.figures)
+
+    async def _before_others(self, record: PostingRecord) -> Before | None:
+        """What is there of a posting that is no confirmation. None where somebody reversed its original already."""
+        intent, transaction = intent_of(record), record.transaction
+        can_list = self._erp.capabilities.documents.supported
+        if (
+            isinstance(transaction, Reverse)
+            and can_list
+            and transaction.original_type is TransactionType.CONFIRM_PRODUCTION
+        ):
+            look = await self._watch.look(record)
+            found = look.of_posting(record)
+            if found is None and is_reversed(look, transaction.document):
+                return None
+            return Before(found, documents=look.numbers)
+        snapshot = await self._erp.snapshot(intent)
+        booking = await self._erp.find(intent, Snapshot())
+        return Before(booking.document, documents=snapshot.documents, totals=snapshot.totals, figures=snapshot.figures)
+
+    async def _send(self, record: PostingRecord, before: Before, rules: tuple[str, ...]) -> Stand:
+        token, sent_at = self._new_token(), self._now()
+        deadline = sent_at + self._timing.timeout
         fenced = await self._ledger.mark_sent(
-            record.key, token=token, deadline=deadline, totals_before=before.totals, documents_before=before.documents
+            record.key,
+            token=token,
+            deadline=deadline,
+            totals_before=before.totals,
+            documents_before=before.documents,
+            figures_before=before.figures,
+            sent_at=sent_at,
+            rules=rules,
         )
         if not fenced:
             return await self._overtaken(record)
@@ -201,39 +263,59 @@ class PostingProcedure:
         intent = intent_of(record)
         try:
             # An earlier request of this posting may have been booked since the look: its lock only just fell.
-            found = await self._erp.find(intent) if record.attempts else None
-            document = found or await self._erp.post(intent, guard)
+            late = (await self._erp.find(intent, record.before())).document if record.attempts else None
+            booking = Booking(document=late) if late is not None else await self._erp.post(intent, guard)
         except ErpInDoubt as error:
-            return await self._after_doubt(record, deadline, error, before.expected)
+            return await self._after_doubt(await self._outcomes.again(record), deadline, error, before.expected)
         except ErpRejected as error:
-            return await self._refused(record, error, token)
+            return await self._outcomes.refused(record, error, token)
         except ErpError as error:
-            return await self._not_processed(record, token, error)
-        return await self._booked(record, document, before.expected)
+            return await self._outcomes.not_processed(record, token, error) or await self._overtaken(record)
+        if booking.document is None:
+            return await self._accepted(record, booking, before.expected)
+        return await self._booked(record, booking.document, before.expected)
+
+    async def _accepted(self, record: PostingRecord, booking: Booking, expected: list[GoodsMovement] | None) -> Stand:
+        """The ERP took it into its own queue: nothing is posted before it shows there."""
+        sent = await self._outcomes.again(record)
+        await self._ledger.mark_accepted(sent.key, token=sent.token, receipt=booking.receipt)
+        return await self._resolve(await self._outcomes.again(record), expected)
 
     async def _after_doubt(
         self, record: PostingRecord, deadline: datetime, error: ErpInDoubt, expected: list[GoodsMovement] | None
     ) -> Stand:
         """No trustworthy answer. A document that shows already is proof; one that does not show proves nothing yet."""
         try:
-            found = await self._erp.find(intent_of(record))
+            found = (await self._find(record)).document
         except ErpError:
             found = None
         if found is not None:
             return await self._booked(record, found, expected)
-        return await self._unknown(record, deadline, str(error))
+        return await self._outcomes.unknown(record, deadline, str(error))
 
-    async def _resolve(self, record: PostingRecord) -> Stand:
+    async def _resolve(self, record: PostingRecord, expected: list[GoodsMovement] | None = None) -> Stand:
         """A posting met as `sent`: unknown until the deadline and the settle time have passed."""
         deadline = record.deadline or self._now()
-        if self._now() < deadline:
+        if self._now() < deadline and not record.accepted:
             return Stand(record, deadline)
-        found = await self._erp.find(intent_of(record))
-        if found is not None:
-            return await self._booked(record, found, None)
-        if self._now() < deadline + self._settle_time:
-            return await self._unknown(record, deadline, record.message)
+        booking = await self._find(record)
+        if booking.document is not None:
+            return await self._booked(record, booking.document, expected)
+        if booking.refused:
+            refusal = ErpRejected(booking.refused, code=booking.code, reason=booking.reason)
+            return await self._outcomes.refused(record, refusal, record.token)
+        if booking.pending:
+            return await self._outcomes.pending(record, booking)
+        if self._now() < deadline + self._timing.settle:
+            return await self._outcomes.unknown(record, deadline, record.message)
+        if booking.unknowable or record.accepted:
+            why = booking.unknowable or "the ERP accepted it, and neither its result nor its end can be read"
+            candidates = [ErpDocument(document=c, order=record.order) for c in booking.candidates]
+            return await self._outcomes.in_doubt(record, candidates, why)
         return await self._conclude(record)
+
+    async def _find(self, record: PostingRecord) -> Booking:
+        return await self._erp.find(intent_of(record), record.before())
 
     async def _conclude(self, record: PostingRecord) -> Stand:
         """Settle time is over and nothing carries the key: not processed where the ERP's books say so too."""
@@ -242,16 +324,22 @@ class PostingProcedure:
             found = look.of_posting(record)
             if found is not None:
                 return await self._booked(record, found, None)
-            candidates = look.may_be(record)
-            if candidates:
-                why = f"document {candidates[0].document} has its quantities, but neither its key nor a text"
-                return await self._in_doubt(record, candidates, why)
-            if await self._watch.totals_case(record, look) is not None:
-                return await self._in_doubt(record, [], "the ERP's totals do not agree with its own documents")
+            doubt = await self._why_in_doubt(record, look)
+            if doubt is not None:
+                return doubt
         done = await self._ledger.mark_not_processed(
             record.key, token=record.token, next_try_at=None, message="the ERP's books show that it was not booked"
         )
-        return Stand(await self._again(record)) if done else await self._overtaken(record)
+        return Stand(await self._outcomes.again(record)) if done else await self._overtaken(record)
+
+    async def _why_in_doubt(self, record: PostingRecord, look: Look) -> Stand | None:
+        candidates = look.may_be(record)
+        if candidates:
+            why = f"document {candidates[0].document} has its quantities, but neither its key nor a text"
+            return await self._outcomes.in_doubt(record, candidates, why)
+        if await self._watch.totals_case(record, look) is not None:
+            return await self._outcomes.in_doubt(record, [], "the ERP's totals do not agree with its own documents")
+        return None
 
     # --- claims ------------------------------------------------------------------------------------------------------
 
@@ -265,7 +353,7 @@ class PostingProcedure:
 
     async def _overtaken(self, record: PostingRecord) -> Stand:
         """Another attempt has this posting, or another posting of the order is in flight: later, in a second."""
-        now = await self._again(record)
+        now = await self._outcomes.again(record)
         if now.state.is_settled:
             return Stand(now)
         if now.state is PostingState.CLAIMED:
@@ -274,117 +362,16 @@ class PostingProcedure:
 
     async def _free_the_order(self, record: PostingRecord) -> None:
         """Nobody may be left to resolve the posting in flight; whoever meets it late enough does."""
-        for outcome in (await self._ledger.load_order(record.plant, record.order)).postings:
-            if outcome.state is not PostingState.SENT or outcome.key == record.key:
-                continue
-            other = await self._ledger.posting(outcome.key)
-            if other is not None and self._now() >= (other.deadline or self._now()) + self._settle_time:
-                await self._resolve(other)
-
-    # --- outcomes ----------------------------------------------------------------------------------------------------
+        other = await self._ledger.sent_posting(record.plant, record.order)
+        if other is None or other.key == record.key:
+            return
+        if other.accepted or self._now() >= (other.deadline or self._now()) + self._timing.settle:
+            await self._resolve(other)
 
     async def _booked(
         self, record: PostingRecord, document: ErpDocument, expected: list[GoodsMovement] | None
     ) -> Stand:
-        """The ERP has it: note that before anything else, then read it back."""
-        settled = await self._ledger.mark_outcome(record.key, state=PostingState.POSTED, document=document)
-        self._failures.pop(record.key, None)
-        if settled.document and settled.document != document.document:
-            await self._ledger.open_case(erp_cases.second_document(record, document, settled.document))
-        if document.reversed:
-            await self._ledger.open_case(erp_cases.reversed_by_hand(record, document))
-        transaction = record.transaction
-        await self._watch.close_settled(record, transaction.document if isinstance(transaction, Reverse) else "")
-        return await self._read_back(settled, expected, None)
-
-    async def _reversed_already(self, record: PostingRecord, transaction: Reverse) -> Stand:
-        """Somebody else reversed the original: the effect is there, a second reversal would be refused."""
-        message = f"document {transaction.document} was reversed in the ERP already"
-        settled = await self._ledger.mark_outcome(record.key, state=PostingState.ADOPTED, message=message)
-        await self._watch.close_settled(record, transaction.document)
-        return Stand(settled)
-
-    async def _refused(self, record: PostingRecord, error: ErpRejected, token: str = "") -> Stand:
-        now = await self._again(record)
-        if now.state is PostingState.SENT and now.token != token:
-            return Stand(now, self._now() + SHORTEST_WAIT, "busy")  # another attempt is on its way
-        settled = await self._ledger.mark_outcome(
-            record.key, state=PostingState.REFUSED, error_code=error.code, message=str(error)
-        )
-        if settled.state is PostingState.REFUSED:
-            await self._ledger.open_case(erp_cases.rejected(settled, error))
-        return Stand(settled)
-
-    async def _in_doubt(self, record: PostingRecord, candidates: list[ErpDocument], why: str) -> Stand:
-        settled = await self._ledger.mark_outcome(record.key, state=PostingState.IN_DOUBT, message=why)
-        if settled.state is PostingState.IN_DOUBT:
-            await self._ledger.open_case(erp_cases.in_doubt(settled, candidates, why))
-        return Stand(settled)
-
-    async def _not_processed(self, record: PostingRecord, token: str, error: ErpError) -> Stand:
-        next_try_at = self._next_try(record, error)
-        done = await self._ledger.mark_not_processed(
-            record.key, token=token, next_try_at=next_try_at, message=str(error)
-        )
-        if not done:
-            return await self._overtaken(record)
-        if isinstance(error, ErpMisconfigured):
-            await self._ledger.open_case(erp_cases.misconfigured(record, error))
-        return Stand(await self._again(record), next_try_at, health_after(error))
-
-    async def _unknown(self, record: PostingRecord, deadline: datetime, message: str) -> Stand:
-        """Stays `sent`. Looks come at growing distances, the last one when the settle time is over."""
-        next_try_at = self._next_look(deadline - self._timeout, deadline + self._settle_time)
-        await self._ledger.note_retry(record.key, next_try_at=next_try_at, message=message)
-        return Stand(await self._again(record), next_try_at)
-
-    # --- read-back ---------------------------------------------------------------------------------------------------
-
-    async def _read_back(
-        self, record: PostingRecord, expected: list[GoodsMovement] | None, last_try: bool | None
-    ) -> Stand:
-        """Compare what the confirmation should have moved with what it moved. The posting stays booked in any case."""
-        if not isinstance(record.transaction, ConfirmProduction) or not record.document or record.message == COVERED:
-            return Stand(record, verified=True)
-        try:
-            wanted = expected if expected is not None else await self._erp.expected_movements(intent_of(record))
-            document = await self._erp.read_back(known_document(record))
-        except ErpError as error:
-            return Stand(record, self._next_try(record, error), health_after(error))
-        self._failures.pop(record.key, None)
-        missing = () if document.reversed else missing_movements(wanted, document.goods_movements)
-        booked_at = (record.deadline or document.entered_at or self._now()) - self._timeout
-        give_up_at = booked_at + self._timeout + self._movement_wait
-        is_last = self._now() >= give_up_at if last_try is None else last_try
-        record = await self._ledger.mark_outcome(
-            record.key, state=record.state, document=document, shortfall=missing if is_last else ()
-        )
-        if not missing:
-            await self._watch.close_shortfall(record)
-            return Stand(record, verified=True)
-        if not is_last:
-            return Stand(record, self._next_look(booked_at, give_up_at))
-        await self._ledger.open_case(erp_cases.shortfall(record, document.document, missing))
-        return Stand(record)
-
-    # --- common ------------------------------------------------------------------------------------------------------
-
-    def _next_try(self, record: PostingRecord, error: ErpError) -> datetime:
-        """Back-off by attempts, and by failures in a row that never became one; the ERP's own wish goes before it."""
-        failed = max(self._failures.get(record.key, 0), record.attempts)
-        self._failures[record.key] = failed + 1
-        pause = self._back_off[min(failed, len(self._back_off) - 1)]
-        if error.retry_after is not None:
-            pause = max(pause, timedelta(seconds=error.retry_after))
-        return self._now() + pause
-
-    def _next_look(self, since: datetime, until: datetime) -> datetime:
-        """Again after as long as it has taken so far, at least a second, at the latest when the wait is over."""
-        now = self._now()
-        return min(now + max(SHORTEST_WAIT, now - since), max(until, now + SHORTEST_WAIT))
-
-    async def _again(self, record: PostingRecord) -> PostingRecord:
-        return await self._ledger.posting(record.key) or record
+        return await self._readback.of(await self._outcomes.booked(record, document), expected, None)
 
     async def _result(self, stands: list[Stand], rest: tuple[str, ...] = ()) -> SettleResult:
         cases: dict[str, Case] = {}

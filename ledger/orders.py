@@ -42,6 +42,11 @@ class OrderBooks(Books):
             await session.execute(update(ProductionOrderRow).where(*known).values(payload=payload))
             return False
 
+    async def order_data(self, plant: str, order: str) -> ProductionOrder | None:
+        async with self._db.read() as session:
+            row = await session.get(ProductionOrderRow, (plant, order))
+            return None if row is None or row.payload is None else ProductionOrder.model_validate_json(row.payload)
+
     async def set_phase(self, plant: str, order: str, phase: str) -> None:
         async with self._db.write() as session:
             statement = upsert(session, ProductionOrderRow).values(

@@ -6,7 +6,7 @@ make them exclusive between workers.
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Protocol
 from uuid import UUID
 
@@ -14,7 +14,7 @@ from pydantic import Field
 
 from signals.base import ZERO, Message, UtcTime
 from signals.decisions import DecideCase, DecideParked
-from signals.documents import Case, Credit, ErpDocument, OperationTotals, PostingOutcome, PostingState
+from signals.documents import Case, Credit, ErpDocument, OperationTotals, PostingOutcome, PostingState, Snapshot
 from signals.events import SequencedEvent
 from signals.orders import ProductionOrder
 from signals.reports import LineMessage, ParkedItem, Refusal
@@ -76,6 +76,23 @@ class PostingRecord(Message):
     error_code: str = ""
     message: str = ""
     shortfall: tuple[str, ...] = ()
+    figures_before: dict[str, str] = Field(default_factory=dict)
+    sent_at: UtcTime | None = None
+    accepted: bool = Field(default=False, description="the ERP accepted the request and processes it later")
+    receipt: str = ""
+    rules: tuple[str, ...] = Field(default=(), description="validation rules that it passed, with their versions")
+    main_key: UUID | None = Field(default=None, description="of the posting that this one follows up")
+
+    def before(self) -> Snapshot:
+        """The ERP as it was read right before the request left."""
+        return Snapshot(
+            totals=self.totals_before,
+            documents=self.documents_before,
+            figures=self.figures_before,
+            sent_at=self.sent_at,
+            accepted=self.accepted,
+            receipt=self.receipt,
+        )
 
     def outcome(self) -> PostingOutcome:
         """The same as the workflow sees it."""
@@ -184,8 +201,31 @@ class LedgerPort(Protocol):
         deadline: datetime,
         totals_before: tuple[OperationTotals, ...],
         documents_before: tuple[str, ...],
+        figures_before: dict[str, str] | None = None,
+        sent_at: datetime | None = None,
+        rules: tuple[str, ...] = (),
     ) -> bool:
         """Compare-and-set claimed -> sent. False: it is not `claimed`, or another of the order is `sent`."""
+        ...
+
+    async def mark_accepted(self, key: UUID, *, token: str, receipt: str) -> bool:
+        """The ERP took the request into its own queue: it stays `sent`, and is never taken for not processed."""
+        ...
+
+    async def family(self, key: UUID) -> tuple[PostingRecord, ...]:
+        """A posting and its follow-ups, in the order in which they were claimed; empty for an unknown one."""
+        ...
+
+    async def sent_posting(self, plant: str, lane: str) -> PostingRecord | None:
+        """The posting of an order (or other lane) that is on its way, or None."""
+        ...
+
+    async def move_posting_date(self, key: UUID, posting_date: date) -> PostingRecord:
+        """A reversal whose period is closed goes to an open one, flagged: refused or claimed -> claimed."""
+        ...
+
+    async def order_data(self, plant: str, order: str) -> ProductionOrder | None:
+        """The order as the ERP last told it, alone."""
         ...
 
     async def mark_not_processed(self, key: UUID, *, token: str, next_try_at: datetime | None, message: str) -> bool:

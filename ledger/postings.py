@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Collection, Iterable
-from datetime import datetime
+from datetime import date, datetime
 from uuid import UUID
 
 import structlog
@@ -25,6 +25,9 @@ from signals.transactions import Reverse, Transaction, TransactionType
 
 DONE = frozenset({PostingState.POSTED, PostingState.ADOPTED})
 """The ERP has booked it: nothing changes that back."""
+
+MOVABLE = frozenset({PostingState.CLAIMED, PostingState.REFUSED})
+"""Certainly not booked."""
 
 _transactions: TypeAdapter[Transaction] = TypeAdapter(Transaction)
 _totals: TypeAdapter[tuple[OperationTotals, ...]] = TypeAdapter(tuple[OperationTotals, ...])
@@ -62,6 +65,9 @@ class PostingBooks(Books):
         deadline: datetime,
         totals_before: tuple[OperationTotals, ...],
         documents_before: tuple[str, ...],
+        figures_before: dict[str, str] | None = None,
+        sent_at: datetime | None = None,
+        rules: tuple[str, ...] = (),
     ) -> bool:
         fence = (
             update(PostingRow)
@@ -74,6 +80,11 @@ class PostingBooks(Books):
                 next_try_at=None,
                 totals_before=_totals.dump_json(totals_before).decode(),
                 documents_before=json.dumps(documents_before),
+                figures_before=json.dumps(figures_before or {}),
+                sent_at=sent_at,
+                rules=json.dumps(rules),
+                accepted=False,
+                receipt="",
             )
             .returning(col(PostingRow.key))
         )
@@ -92,11 +103,65 @@ class PostingBooks(Books):
                 col(PostingRow.state) == PostingState.SENT,
                 col(PostingRow.token) == token,
             )
-            .values(state=PostingState.CLAIMED, token="", deadline=None, next_try_at=next_try_at, message=message)
+            .values(
+                state=PostingState.CLAIMED,
+                token="",
+                deadline=None,
+                accepted=False,
+                receipt="",
+                next_try_at=next_try_at,
+                message=message,
+            )
             .returning(col(PostingRow.key))
         )
         async with self._db.write() as session:
             return await session.scalar(back) is not None
+
+    async def mark_accepted(self, key: UUID, *, token: str, receipt: str) -> bool:
+        taken = (
+            update(PostingRow)
+            .where(
+                col(PostingRow.key) == key,
+                col(PostingRow.state) == PostingState.SENT,
+                col(PostingRow.token) == token,
+            )
+            .values(accepted=True, receipt=receipt)
+            .returning(col(PostingRow.key))
+        )
+        async with self._db.write() as session:
+            return await session.scalar(taken) is not None
+
+    async def family(self, key: UUID) -> tuple[PostingRecord, ...]:
+        async with self._db.read() as session:
+            wanted = select(PostingRow).where((col(PostingRow.key) == key) | (col(PostingRow.main_key) == key))
+            rows = await session.scalars(wanted.order_by(col(PostingRow.recorded_at), col(PostingRow.key)))
+            records = [posting_record(row) for row in rows]
+        return tuple(sorted(records, key=lambda record: record.main_key is not None))
+
+    async def sent_posting(self, plant: str, lane: str) -> PostingRecord | None:
+        async with self._db.read() as session:
+            row = await session.scalar(
+                select(PostingRow).where(
+                    PostingRow.plant == plant, PostingRow.order_id == lane, PostingRow.state == PostingState.SENT
+                )
+            )
+            return None if row is None else posting_record(row)
+
+    async def move_posting_date(self, key: UUID, posting_date: date) -> PostingRecord:
+        async with self._db.write() as session:
+            row = await locked_posting(session, key)
+            record = posting_record(row)
+            if not isinstance(record.transaction, Reverse) or record.state not in MOVABLE:
+                raise BadInput(
+                    f"posting {key} is {record.state}; only a reversal that was not booked can change its date",
+                    subject=str(key),
+                    hint="amend the posting by its case",
+                )
+            moved = record.transaction.model_copy(update={"posting_date": posting_date, "period_moved": True})
+            text = _transactions.dump_json(moved)
+            reopen_posting(row)
+            row.transaction_json, row.transaction_hash = text.decode(), hashlib.sha256(text).hexdigest()
+            return posting_record(row)
 
     async def mark_outcome(
         self,
@@ -239,6 +304,12 @@ def _columns(record: PostingRecord, now: datetime) -> dict[str, object]:
         "error_code": record.error_code,
         "message": record.message,
         "shortfall": json.dumps(record.shortfall),
+        "figures_before": json.dumps(record.figures_before),
+        "sent_at": record.sent_at,
+        "accepted": record.accepted,
+        "receipt": record.receipt,
+        "rules": json.dumps(record.rules),
+        "main_key": record.main_key,
         "recorded_at": now,
     }
 
@@ -289,6 +360,7 @@ def reopen_posting(row: PostingRow) -> None:
     settle(row, PostingState.CLAIMED, "", "", "")
     row.token = ""
     row.deadline = None
+    row.accepted, row.receipt = False, ""
 
 
 async def book_document(session: AsyncSession, row: PostingRow, document: ErpDocument | None, now: datetime) -> None:
@@ -376,4 +448,10 @@ def posting_record(row: PostingRow) -> PostingRecord:
         error_code=row.error_code,
         message=row.message,
         shortfall=tuple(json.loads(row.shortfall)),
+        figures_before=json.loads(row.figures_before),
+        sent_at=row.sent_at,
+        accepted=row.accepted,
+        receipt=row.receipt,
+        rules=tuple(json.loads(row.rules)),
+        main_key=row.main_key,
     )

@@ -189,6 +189,12 @@ class PostingRow(LedgerTable, table=True):
     error_code: str = ""
     message: str = ""
     shortfall: str = "[]"
+    figures_before: str = "{}"
+    sent_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    accepted: bool = False
+    receipt: str = ""
+    rules: str = "[]"
+    main_key: uuid.UUID | None = Field(default=None, index=True)
     recorded_at: datetime = Field(sa_type=UtcDateTime)
 
 
@@ -241,9 +247,16 @@ class CreditUseRow(LedgerTable, table=True):
 
 
 class ExceptionCaseRow(LedgerTable, table=True):
-    """Something only a person can settle; `action` is the decision in force, empty while there is none."""
+    """Something only a person can settle; `action` is the decision in force, empty while there is none.
 
-    __table_args__ = (Index(None, "plant", "order_id"),)
+    The columns behind `payload` repeat what people search by, and hold what changes while the case is open.
+    """
+
+    __table_args__ = (
+        Index(None, "plant", "order_id"),
+        Index(None, "plant", "is_open", "error_code"),
+        Index(None, "plant", "posting_key"),
+    )
 
     plant: str = Field(primary_key=True)
     case_id: str = Field(primary_key=True)
@@ -251,5 +264,46 @@ class ExceptionCaseRow(LedgerTable, table=True):
     is_open: bool
     action: str = ""
     note: str = ""
+    payload: str
+    recorded_at: datetime = Field(sa_type=UtcDateTime)
+    kind: str = ""
+    operation: str = ""
+    material: str = ""
+    error_code: str = ""
+    error_class: str = ""
+    owner_role: str = ""
+    posting_key: uuid.UUID | None = None
+    opened_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    due_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    closed_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    level: int = Field(default=0, description="rung of the escalation ladder that was climbed last")
+    escalated_to: str = Field(default="", description="roles that were asked beside the owner, separated by commas")
+
+
+class PostingAmendmentRow(LedgerTable, table=True):
+    """A posting's payload as it was before a person replaced it; the first one is the original."""
+
+    __table_args__ = (Index(None, "plant", "order_id"),)
+
+    key: uuid.UUID = Field(primary_key=True, foreign_key="posting.key")
+    number: int = Field(primary_key=True)
+    plant: str
+    order_id: str
+    case_id: str
+    decision_id: str
+    decided_by: str
+    role: str
+    reason: str
+    before_json: str
+    after_json: str
+    recorded_at: datetime = Field(sa_type=UtcDateTime)
+
+
+class VoidOrderRow(LedgerTable, table=True):
+    """An order that a person declared void."""
+
+    plant: str = Field(primary_key=True)
+    order_id: str = Field(primary_key=True)
+    decision_id: str
     payload: str
     recorded_at: datetime = Field(sa_type=UtcDateTime)

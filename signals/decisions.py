@@ -63,7 +63,9 @@ class DecideCase(Message):
     action: CaseAction
     by: Code
     reason: Code
+    role: str = Field(default="", description="as what the person decides; the error catalogue says who may")
     quantity: Amount | None = None
+    document: str = Field(default="", description="for a posting in doubt: the ERP's document that a person found")
     amended: Bookable | None = Field(default=None, description="for `amend`: what to book instead")
 
 

@@ -8,6 +8,7 @@ from uuid import UUID
 from pydantic import Field
 
 from signals.base import ZERO, Amount, Code, Message, UtcTime
+from signals.errors import Reason
 
 
 class GoodsMovement(Message):
@@ -72,6 +73,7 @@ class Booking(Message):
     receipt: str = ""
     refused: str = Field(default="", description="the ERP's reason, for a request that it accepted and then refused")
     code: str = ""
+    reason: Reason = Reason.OTHER
     unknowable: str = ""
     candidates: tuple[str, ...] = ()
 
@@ -162,6 +164,7 @@ class Case(Message):
     opened_at: UtcTime | None = None
     error_class: str = Field(default="", description="class of the trouble, see domain.error_catalogue")
     due_at: UtcTime | None = Field(default=None, description="when its owner should have decided")
+    completion_only: bool = Field(default=False, description="it blocks the order's completion and nothing else")
     runbook: str = Field(default="", description="what to do, by the error catalogue")
     consequence: str = Field(default="", description="what skipping would leave as it is")
 

@@ -20,11 +20,19 @@ from ledger.port import LedgerPort
 from ledger.store import SqlLedger
 from signals.base import ZERO
 from signals.decisions import PostingMode
-from signals.documents import ErpDocument, GoodsMovement, OperationTotals
+from signals.documents import Booking, ErpDocument, GoodsMovement, OperationTotals, Snapshot
+from signals.erp_reads import AlternateWorkCentre, Demand, MaterialCost, Probe, StockLine
 from signals.errors import ErpBusy, ErpError, ErpInDoubt, ErpUnavailable
 from signals.ids import posting_key, short_key
 from signals.orders import ProductionOrder
-from signals.transactions import CompleteOrder, ConfirmProduction, PostingIntent, Reverse, TransactionType
+from signals.transactions import (
+    CompleteOrder,
+    ConfirmProduction,
+    PostingIntent,
+    Reverse,
+    Transaction,
+    TransactionType,
+)
 
 PLANT = "demo"
 TIMEOUT, SETTLE, MOVEMENT_WAIT = 10.0, 60.0, 30.0
@@ -49,7 +57,7 @@ class Clock:
 
 
 @dataclass
-class Booking:
+class InWork:
     """A request that is being processed: it holds the order's lock until it commits."""
 
     commits_at: datetime
@@ -65,7 +73,7 @@ class FakeErp:
 
     clock: Clock
     books: list[ErpDocument] = field(default_factory=list)
-    in_work: list[Booking] = field(default_factory=list)
+    in_work: list[InWork] = field(default_factory=list)
     steps: list[Step] = field(default_factory=list)
     read_failures: list[ErpError] = field(default_factory=list)
     expected: list[GoodsMovement] = field(default_factory=list)
@@ -73,6 +81,7 @@ class FakeErp:
     forgets_keys: bool = False
     forgets_texts: bool = False
     completed: bool = False
+    followed_by: list[Transaction] = field(default_factory=list)
     posts: int = 0
     before_find: Callable[[], None] | None = None
     _numbers: itertools.count = field(default_factory=lambda: itertools.count(1))
@@ -111,18 +120,45 @@ class FakeErp:
             for o in operations
         ]
 
-    async def find(self, intent: PostingIntent) -> ErpDocument | None:
+    async def find(self, intent: PostingIntent, before: Snapshot) -> Booking:
         if self.before_find is not None:
             self.before_find()
         self._read()
         if isinstance(intent.transaction, CompleteOrder):
-            return self._completion(intent) if self.completed else None
+            return Booking(document=self._completion(intent) if self.completed else None)
         reversal = isinstance(intent.transaction, Reverse)
         for d in self.books:
             ours = d.key == intent.key or (d.key is None and d.text.startswith(short_key(intent.key)))
             if ours and d.reversal == reversal:
-                return d
+                return Booking(document=d)
+        return Booking()
+
+    async def changed_orders(self, changed_after: str) -> list[OrderHead]:
+        return []
+
+    async def stock(self, material: str, batch: str = "") -> list[StockLine]:
+        return []
+
+    async def pegging(self, order: str) -> list[Demand]:
+        return []
+
+    async def alternates(self, work_centre: str) -> list[AlternateWorkCentre]:
+        return []
+
+    async def material_cost(self, material: str) -> MaterialCost | None:
         return None
+
+    async def probe(self) -> list[Probe]:
+        return []
+
+    async def check(self, intent: PostingIntent) -> str:
+        return ""
+
+    async def snapshot(self, intent: PostingIntent) -> Snapshot:
+        return Snapshot()
+
+    async def follow_ups(self, intent: PostingIntent) -> list[Transaction]:
+        return list(self.followed_by) if isinstance(intent.transaction, ConfirmProduction) else []
 
     async def read_back(self, document: ErpDocument) -> ErpDocument:
         self._read()
@@ -134,14 +170,14 @@ class FakeErp:
 
     # --- booking -----------------------------------------------------------------------------------------------------
 
-    async def post(self, intent: PostingIntent, guard: SendGuard) -> ErpDocument:
+    async def post(self, intent: PostingIntent, guard: SendGuard) -> Booking:
         guard()
         self.posts += 1
         self._read_quietly()
         if self.in_work:
             raise ErpBusy("the order is locked", code="HTTP/423")
         step = self.steps.pop(0) if self.steps else self.does_book
-        return await step(intent)
+        return Booking(document=await step(intent))
 
     def will(self, *steps: Step) -> None:
         """What happens to the next requests, in turn; after that they are booked."""
@@ -161,7 +197,7 @@ class FakeErp:
         """Holds the order's lock and commits so late, whatever the caller does meanwhile."""
 
         async def step(intent: PostingIntent) -> ErpDocument:
-            self.in_work.append(Booking(self.clock.now() + timedelta(seconds=seconds), self.document_of(intent)))
+            self.in_work.append(InWork(self.clock.now() + timedelta(seconds=seconds), self.document_of(intent)))
             self.clock.pass_(TIMEOUT)
             raise ErpInDoubt("no answer in time", code="no_answer")
 

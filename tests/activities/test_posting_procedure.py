@@ -9,7 +9,7 @@ from decimal import Decimal
 import pytest
 
 from signals.decisions import DecideCase, PostingMode
-from signals.documents import CaseAction, CaseKind, Credit, GoodsMovement, PostingState
+from signals.documents import Booking, CaseAction, CaseKind, Credit, GoodsMovement, PostingState
 from signals.errors import BadInput, ErpBusy, ErpInDoubt, ErpMisconfigured, ErpRejected, ErpUnavailable
 
 TIMEOUT, SETTLE, MOVEMENT_WAIT = 10, 60, 30
@@ -143,7 +143,7 @@ async def test_a_second_document_of_one_posting_becomes_a_case(bench):
         async def post(self, intent, guard):
             bench.clock.pass_(TIMEOUT + SETTLE + 5)
             await bench.worker().settle(bench.draft())
-            return bench.erp.book(intent)
+            return Booking(document=bench.erp.book(intent))
 
     result = await bench.worker(LateTwin()).settle(bench.draft())
     assert [c.kind for c in result.cases] == [CaseKind.MANUAL_ENTRY]
@@ -427,8 +427,8 @@ async def test_a_document_that_only_the_list_shows_is_known_by_its_text(bench):
         def __getattr__(self, name):
             return getattr(bench.erp, name)
 
-        async def find(self, intent):
-            return None
+        async def find(self, intent, before):
+            return Booking()
 
     bench.erp.forgets_keys = True
     bench.erp.will(bench.erp.book_and_lose_the_answer)

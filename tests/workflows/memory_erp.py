@@ -14,11 +14,19 @@ from decimal import Decimal
 
 from erp.port import Capability, ErpCapabilities, OrderHead, SendGuard
 from signals.base import ZERO
-from signals.documents import ErpDocument, GoodsMovement, OperationTotals
+from signals.documents import Booking, ErpDocument, GoodsMovement, OperationTotals, Snapshot
+from signals.erp_reads import AlternateWorkCentre, Demand, MaterialCost, Probe, StockLine
 from signals.errors import ErpInDoubt, ErpRejected, ErpUnavailable
 from signals.ids import short_key
 from signals.orders import ErpOrderStatus, ProductionOrder
-from signals.transactions import CompleteOrder, ConfirmProduction, PostingIntent, Reverse, TransactionType
+from signals.transactions import (
+    CompleteOrder,
+    ConfirmProduction,
+    PostingIntent,
+    Reverse,
+    Transaction,
+    TransactionType,
+)
 
 YES = Capability(supported=True)
 
@@ -103,12 +111,12 @@ class MemoryErp:
         await self._call("documents")
         return [d for d in self.books if d.order == order and operation in ("", d.operation)]
 
-    async def find(self, intent: PostingIntent) -> ErpDocument | None:
+    async def find(self, intent: PostingIntent, before: Snapshot) -> Booking:
         await self._call("find")
         if isinstance(intent.transaction, CompleteOrder):
-            return self._completion(intent) if intent.transaction.order in self.completed else None
+            return Booking(document=self._completion(intent) if intent.transaction.order in self.completed else None)
         reversal = isinstance(intent.transaction, Reverse)
-        return next((d for d in self.books if d.key == intent.key and d.reversal == reversal), None)
+        return Booking(document=next((d for d in self.books if d.key == intent.key and d.reversal == reversal), None))
 
     async def read_back(self, document: ErpDocument) -> ErpDocument:
         await self._call("read_back")
@@ -118,8 +126,35 @@ class MemoryErp:
         await self._call("expected_movements")
         return []
 
+    async def changed_orders(self, changed_after: str) -> list[OrderHead]:
+        return []
+
+    async def stock(self, material: str, batch: str = "") -> list[StockLine]:
+        return []
+
+    async def pegging(self, order: str) -> list[Demand]:
+        return []
+
+    async def alternates(self, work_centre: str) -> list[AlternateWorkCentre]:
+        return []
+
+    async def material_cost(self, material: str) -> MaterialCost | None:
+        return None
+
+    async def probe(self) -> list[Probe]:
+        return []
+
+    async def check(self, intent: PostingIntent) -> str:
+        return ""
+
+    async def snapshot(self, intent: PostingIntent) -> Snapshot:
+        return Snapshot()
+
+    async def follow_ups(self, intent: PostingIntent) -> list[Transaction]:
+        return []
+
     # --- booking -------------------------------------------------------------------------------------------
-    async def post(self, intent: PostingIntent, guard: SendGuard) -> ErpDocument:
+    async def post(self, intent: PostingIntent, guard: SendGuard) -> Booking:
         await self._call("post")
         guard()
         document = self._book(intent)
@@ -128,7 +163,7 @@ class MemoryErp:
         if self.lost_answers:
             self.lost_answers -= 1
             raise ErpInDoubt("the connection broke before the answer", code="no_answer")
-        return document
+        return Booking(document=document)
 
     async def aclose(self) -> None:
         return None
