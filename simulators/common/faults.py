@@ -4,6 +4,7 @@ Faults live in memory only: a restarted ERP has none.
 """
 
 import random
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
@@ -144,13 +145,17 @@ class Faults:
     def shown(self) -> list[dict[str, Any]]:
         return [fault.shown() for fault in self._active]
 
-    def plan(self, method: str, path: str, *, writing: bool) -> Plan:
-        """Draws for one call, the faults that end it early first; what does not take part keeps its calls."""
+    def plan(self, method: str, path: str, *, writing: bool, also: Iterable[tuple[str, str, bool]] = ()) -> Plan:
+        """Draws for one call, the faults that end it early first; what does not take part keeps its calls.
+
+        `also` are further addresses (method, path, writing) under which a fault may know the call: a batch's parts.
+        """
         plan = Plan()
+        addresses = [(method, path, writing), *also]
         for fault in self._active:
             mode = fault.request.mode
             taken = mode is Mode.KEY_NOT_SEARCHABLE or mode in plan.modifiers or (mode in AFTER and plan.after)
-            if taken or not fault.matches(method, path, writing=writing) or not fault.draw():
+            if taken or not any(fault.matches(m, p, writing=w) for m, p, w in addresses) or not fault.draw():
                 continue
             if mode in BEFORE:
                 plan.before = fault

@@ -12,10 +12,11 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
+from simulators.common.calls import count_calls
 from simulators.common.server import Dropped, serve_application
 from simulators.sap.books import Books
 from simulators.sap.control import Control
-from simulators.sap.odata import ROOT, Answer
+from simulators.sap.odata import ROOT, ROOT4, Answer
 from simulators.sap.system import SapSystem
 
 _METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "MERGE"]
@@ -33,17 +34,22 @@ def application(system: SapSystem) -> Starlette:
         *Control(system).routes(),
         Route("/healthz", health, methods=["GET"]),
         Route(ROOT + "/{rest:path}", odata, methods=_METHODS),
+        Route(ROOT4 + "/{rest:path}", odata, methods=_METHODS),
     ]
-    return Starlette(routes=routes)
+    return count_calls(Starlette(routes=routes))
 
 
 def _response(answer: Answer) -> Response:
     headers = {"dataserviceversion": "2.0", **answer.headers}
     cookies = headers.pop("set-cookie", "")
-    if isinstance(answer.body, dict):
-        response: Response = JSONResponse(answer.body, answer.status)
+    if "odata-version" in headers:
+        del headers["dataserviceversion"]
+    if answer.body is None:
+        response: Response = Response(status_code=answer.status)
+    elif isinstance(answer.body, dict):
+        response = JSONResponse(answer.body, answer.status)
     else:
-        response = PlainTextResponse(answer.body or "", answer.status)
+        response = PlainTextResponse(answer.body, answer.status)
     for name, value in headers.items():
         response.headers[name] = value
     for cookie in filter(None, cookies.split("\n")):

@@ -3,7 +3,7 @@
 from typing import Any
 
 from simulators.sap.books import Books
-from simulators.sap.goods import Line
+from simulators.sap.movements import Line
 from simulators.sap.orders import control_profile
 
 

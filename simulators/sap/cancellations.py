@@ -2,13 +2,13 @@
 
 from typing import Any
 
-from simulators.sap import cogi, goods
+from simulators.sap import cogi, goods, goods_documents
 from simulators.sap.books import clock_text, instant, today_ms
 from simulators.sap.confirmation_rules import Posting
 from simulators.sap.confirmations import Key, add_up, clear_reservations, find_confirmation
-from simulators.sap.edm import EMPTY_GUID
-from simulators.sap.goods import Header
+from simulators.sap.entity_types import EMPTY_GUID
 from simulators.sap.messages import Refusal
+from simulators.sap.movements import Header
 from simulators.sap.orders import refresh, require_status
 
 
@@ -69,5 +69,5 @@ def _cancel_one(
     rows = books.all(
         "SELECT * FROM material_document_item WHERE _group = ? AND _count = ? AND GoodsMovementIsCancelled = 0", *own
     )
-    goods.reverse_rows(books, Header(date, user=posting.user, confirmation=new, manual=posting.manual), rows)
+    goods_documents.reverse_rows(books, Header(date, user=posting.user, confirmation=new, manual=posting.manual), rows)
     return new

@@ -4,8 +4,8 @@ from typing import Any
 
 from simulators.sap import edm
 from simulators.sap.books import Books
-from simulators.sap.goods import MOVEMENTS, Line
 from simulators.sap.messages import Refusal
+from simulators.sap.movements import MOVEMENTS, Line
 from simulators.sap.payload import parse_entity
 
 _IGNORED = frozenset({"to_ProdnOrderConfBatchCharc"})

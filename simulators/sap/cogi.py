@@ -7,10 +7,10 @@ import time
 from dataclasses import asdict, replace
 from typing import Any
 
-from simulators.sap import goods
+from simulators.sap import goods, goods_documents
 from simulators.sap.books import Books, instant
-from simulators.sap.goods import MOVEMENTS, Header, Line
 from simulators.sap.messages import Refusal
+from simulators.sap.movements import MOVEMENTS, Header, Line
 from simulators.sap.orders import refresh
 
 
@@ -50,7 +50,7 @@ def _post_now(books: Books, lines: list[Line], confirmation: tuple[str, str], po
         posted.setdefault(MOVEMENTS[line.movement].receipt, []).append(applied)
     header = Header(posting_date, user=user, confirmation=confirmation)
     for group in posted.values():
-        goods.record(books, header, group)
+        goods_documents.record(books, header, group)
     return failed
 
 
@@ -76,6 +76,7 @@ def line_of(fields: dict[str, Any]) -> Line:
     values: dict[str, Any] = dict(fields)
     if values["reverses"]:
         values["reverses"] = tuple(values["reverses"])
+    values["serials"] = tuple(values.get("serials", ()))
     return Line(**values)
 
 
@@ -118,7 +119,7 @@ def reprocess(books: Books, entry: int, *, batch: str | None, storage_location: 
         )
         posted = goods.apply(books, line)
         date = confirmation["PostingDate"] if confirmation else 0
-        goods.record(books, Header(date, user="GUI_USER", confirmation=(group, count), manual=True), [posted])
+        goods_documents.record(books, Header(date, user="GUI_USER", confirmation=(group, count), manual=True), [posted])
     books.execute("DELETE FROM cogi WHERE id = ?", entry)
     if row["order_id"]:
         refresh(books, row["order_id"])

@@ -32,8 +32,14 @@ class Posting:
     user: str
     manual: bool = False
     forget_keys: bool = False
-    fail_goods: bool = False
+    partial: bool = False
+    spoiled: bool = False
     warnings: list[tuple[str, str]] = field(default_factory=list[tuple[str, str]])
+
+    def spoil(self) -> bool:
+        """True when this call is to succeed only in part; asked where a part can be left out."""
+        self.spoiled = self.spoiled or self.partial
+        return self.partial
 
     def warn(self, code: str, text: str) -> None:
         self.warnings.append((code, text))

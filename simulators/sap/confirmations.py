@@ -22,9 +22,9 @@ from simulators.sap.confirmation_rules import (
     warn,
     yield_of,
 )
-from simulators.sap.edm import EMPTY_GUID
-from simulators.sap.goods import Line
+from simulators.sap.entity_types import EMPTY_GUID
 from simulators.sap.messages import Refusal
+from simulators.sap.movements import Line
 from simulators.sap.orders import control_profile, find_order, operations_of, refresh, require_status
 
 _DECIDED_HERE = frozenset(
@@ -164,8 +164,10 @@ def _book(
 
 
 def _post_goods(posting: Posting, lines: list[Line], key: Key, posting_date: int) -> None:
+    if not lines:
+        return
     failed = cogi.post_for_confirmation(
-        posting.books, lines, key, posting_date, fail=posting.fail_goods, user=posting.user
+        posting.books, lines, key, posting_date, fail=posting.spoil(), user=posting.user
     )
     if failed:
         posting.warn("RU/505", f"{failed} goods movement(s) with errors were stored in the error list (COGI)")

@@ -17,9 +17,10 @@ from simulators.common.teaching import teach
 from simulators.sap import cogi, confirmations
 from simulators.sap.confirmation_rules import Posting
 from simulators.sap.messages import Refusal
-from simulators.sap.orders import find_order, milli, seed
+from simulators.sap.orders import find_order, milli
 from simulators.sap.report import books_report
 from simulators.sap.seed import ManualEntry, SeedDocument, SettingsChange
+from simulators.sap.seeding import seed
 from simulators.sap.system import SapSystem
 
 _SEED_EXAMPLE = (

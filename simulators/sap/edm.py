@@ -1,92 +1,21 @@
-"""The entity types of the simulated services: one declaration serves tables, payload checks, filters and answers.
+"""The entity types of production orders, confirmations, material documents and stock.
 
-Property names, types and lengths follow the public contracts of the OData V2 services; nothing here posts anything.
+Property names, types and lengths follow the public contracts of the OData V2 services.
 """
 
-from dataclasses import dataclass, field
-from enum import StrEnum
-
-
-class Edm(StrEnum):
-    """How a property is written, stored and compared. Quantities are stored in thousandths of their unit."""
-
-    STRING = "s"
-    NUMC = "n"
-    QUANTITY = "q"
-    ACTIVITY = "a"
-    DATE = "d"
-    TIME = "t"
-    BOOLEAN = "b"
-    GUID = "g"
-    INT16 = "i"
-
-
-DECIMALS = frozenset({Edm.QUANTITY, Edm.ACTIVITY})
-EMPTY_GUID = "00000000-0000-0000-0000-000000000000"
-EMPTY_TIME = "PT00H00M00S"
-
-_COLUMNS = {
-    Edm.STRING: "TEXT NOT NULL DEFAULT ''",
-    Edm.NUMC: "TEXT NOT NULL DEFAULT '0'",
-    Edm.QUANTITY: "INTEGER NOT NULL DEFAULT 0",
-    Edm.ACTIVITY: "INTEGER NOT NULL DEFAULT 0",
-    Edm.DATE: "INTEGER",
-    Edm.TIME: f"TEXT NOT NULL DEFAULT '{EMPTY_TIME}'",
-    Edm.BOOLEAN: "INTEGER NOT NULL DEFAULT 0",
-    Edm.GUID: f"TEXT NOT NULL DEFAULT '{EMPTY_GUID}'",
-    Edm.INT16: "INTEGER NOT NULL DEFAULT 0",
-}
-
-
-@dataclass(frozen=True)
-class Property:
-    name: str
-    kind: Edm
-    length: int = 0
-
-    @property
-    def column(self) -> str:
-        return f'"{self.name}" {_COLUMNS[self.kind]}'
-
-
-@dataclass(frozen=True)
-class Navigation:
-    """`join` pairs the own property with the target's property."""
-
-    target: str
-    join: tuple[tuple[str, str], ...]
-
-
-@dataclass(frozen=True)
-class EntityType:
-    service: str
-    set_name: str
-    table: str
-    keys: tuple[str, ...]
-    properties: dict[str, Property]
-    navigations: dict[str, Navigation] = field(default_factory=dict[str, Navigation])
-    etag: str = ""
-
-    @property
-    def type_name(self) -> str:
-        return f"{self.service}.{self.set_name}Type"
-
-
-def properties(spec: str) -> dict[str, Property]:
-    """`Name:s4` a string of 4, `:n10` digits, `:q` quantity, `:a` activity, `:d` date, `:t` time, `:b`, `:g`, `:i`."""
-    declared: dict[str, Property] = {}
-    for word in spec.split():
-        name, _, code = word.partition(":")
-        declared[name] = Property(name, Edm(code[0]), int(code[1:] or 0))
-    return declared
-
+from simulators.sap.entity_types import EntityType, Navigation, joined, properties
 
 ORDER_SERVICE = "API_PRODUCTION_ORDER_2_SRV"
 CONFIRMATION_SERVICE = "API_PROD_ORDER_CONFIRMATION_2_SRV"
 DOCUMENT_SERVICE = "API_MATERIAL_DOCUMENT_SRV"
 STOCK_SERVICE = "API_MATERIAL_STOCK_SRV"
 
-_BY_ORDER = (("ManufacturingOrder", "ManufacturingOrder"),)
+PROCESS_SERVICE = "API_PROCESS_ORDER_2_SRV"
+
+PRODUCTION, PROCESS = "10", "40"
+_BY_ORDER = joined("ManufacturingOrder")
+# Process orders live in the same tables and are shown by another service.
+_NO_PROCESS_ORDER = f"ManufacturingOrderCategory = '{PRODUCTION}'"
 
 ORDER = EntityType(
     ORDER_SERVICE,
@@ -116,6 +45,11 @@ ORDER = EntityType(
         "to_ProductionOrderStatus": Navigation("A_ProductionOrderStatus_2", _BY_ORDER),
     },
     etag="LastChangeDateTime",
+    private=(
+        "_over INTEGER, _under INTEGER NOT NULL, _group TEXT NOT NULL, _count INTEGER NOT NULL DEFAULT 0,"
+        " _inspection TEXT NOT NULL DEFAULT '', _characteristics TEXT NOT NULL DEFAULT '[]'"
+    ),
+    only=_NO_PROCESS_ORDER,
 )
 
 OPERATION = EntityType(
@@ -138,6 +72,12 @@ OPERATION = EntityType(
     ),
     {"to_ProductionOrder": Navigation("A_ProductionOrder_2", _BY_ORDER)},
     etag="LastChangeDateTime",
+    private=(
+        "_group TEXT NOT NULL, _count INTEGER NOT NULL DEFAULT 0, _overlap INTEGER NOT NULL DEFAULT 0,"
+        " _scrap INTEGER NOT NULL DEFAULT 0, _rework INTEGER NOT NULL DEFAULT 0, _final INTEGER NOT NULL DEFAULT 0,"
+        " _confirmations INTEGER NOT NULL DEFAULT 0, _activities TEXT NOT NULL DEFAULT '{}'"
+    ),
+    only=_NO_PROCESS_ORDER,
 )
 
 _COMPONENT = properties(
@@ -151,10 +91,20 @@ _COMPONENT = properties(
 )
 
 
-def _component_set(set_name: str) -> EntityType:
+def _component_set(set_name: str, etag: str = "") -> EntityType:
     keys = ("Reservation", "ReservationItem", "ReservationRecordType")
-    return EntityType(ORDER_SERVICE, set_name, "component", keys, _COMPONENT, etag="LastChangeDateTime")
+    private = "_seq INTEGER NOT NULL DEFAULT 0"
+    return EntityType(
+        ORDER_SERVICE, set_name, "component", keys, _COMPONENT, etag=etag, private=private, only=_NO_PROCESS_ORDER
+    )
 
+
+COMPONENT = _component_set("A_ProductionOrderComponent_4", "LastChangeDateTime")
+COMPONENTS = (
+    _component_set("A_ProductionOrderComponent_2"),
+    _component_set("A_ProductionOrderComponent_3", "LastChangeDateTime"),
+    COMPONENT,
+)
 
 ITEM = EntityType(
     ORDER_SERVICE,
@@ -167,6 +117,8 @@ ITEM = EntityType(
         " InventoryUsabilityCode:s1 ProductionUnit:s3 MfgOrderItemPlannedTotalQty:q MfgOrderItemPlannedScrapQty:q"
         " MfgOrderItemGoodsReceiptQty:q MfgOrderItemActualDeviationQty:q"
     ),
+    private="_stock_type TEXT NOT NULL DEFAULT '01'",
+    only=_NO_PROCESS_ORDER,
 )
 
 STATUS = EntityType(
@@ -175,12 +127,30 @@ STATUS = EntityType(
     "order_status",
     ("ManufacturingOrder", "StatusCode"),
     properties("ManufacturingOrder:s12 StatusCode:s5 IsUserStatus:b StatusShortName:s4 StatusName:s30"),
+    only=("ManufacturingOrder IN (SELECT ManufacturingOrder FROM production_order WHERE " + _NO_PROCESS_ORDER + ")"),
+)
+
+PROCESS_ORDER = EntityType(
+    PROCESS_SERVICE,
+    "A_ProcessOrder_2",
+    "process_order",
+    ("ManufacturingOrder",),
+    properties(
+        "ManufacturingOrder:s12 ManufacturingOrderCategory:s2 ManufacturingOrderType:s4 OrderIsReleased:s1"
+        " OrderIsTechnicallyCompleted:s1 LastChangeDateTime:s14 Material:s40 ProductionPlant:s4 Plant:s4"
+        " ProductionUnit:s3 TotalQuantity:q"
+    ),
+    view=(
+        "SELECT ManufacturingOrder, ManufacturingOrderCategory, ManufacturingOrderType, OrderIsReleased,"
+        " OrderIsTechnicallyCompleted, LastChangeDateTime, Material, ProductionPlant, Plant, ProductionUnit,"
+        f" TotalQuantity FROM production_order WHERE ManufacturingOrderCategory = '{PROCESS}'"
+    ),
 )
 
 _SLOTS = " ".join(
     f"OpWorkQuantityUnit{n}:s3 OpConfirmedWorkQuantity{n}:a NoFurtherOpWorkQuantity{n}IsExpd:b" for n in range(1, 7)
 )
-CONFIRMATION_KEYS = (("ConfirmationGroup", "ConfirmationGroup"), ("ConfirmationCount", "ConfirmationCount"))
+CONFIRMATION_KEYS = joined("ConfirmationGroup", "ConfirmationCount")
 
 CONFIRMATION = EntityType(
     CONFIRMATION_SERVICE,
@@ -207,6 +177,10 @@ CONFIRMATION = EntityType(
         + " BusinessProcessEntryUnit:s3 BusinessProcessConfirmedQty:a NoFurtherBusinessProcQtyIsExpd:b"
     ),
     {"to_ProdnOrdConfMatlDocItm": Navigation("ProdnOrdConfMatlDocItm", CONFIRMATION_KEYS)},
+    private=(
+        "_manual INTEGER NOT NULL DEFAULT 0, _automatic_of TEXT NOT NULL DEFAULT '',"
+        " _reverses TEXT NOT NULL DEFAULT '', _at TEXT NOT NULL DEFAULT ''"
+    ),
 )
 
 CONFIRMATION_ITEM = EntityType(
@@ -226,7 +200,7 @@ CONFIRMATION_ITEM = EntityType(
     ),
 )
 
-DOCUMENT_KEYS = (("MaterialDocumentYear", "MaterialDocumentYear"), ("MaterialDocument", "MaterialDocument"))
+DOCUMENT_KEYS = joined("MaterialDocumentYear", "MaterialDocument")
 
 DOCUMENT = EntityType(
     DOCUMENT_SERVICE,
@@ -239,6 +213,7 @@ DOCUMENT = EntityType(
         " VersionForPrintingSlip:s1 ManualPrintIsTriggered:s1 CtrlPostgForExtWhseMgmtSyst:s1 GoodsMovementCode:s2"
     ),
     {"to_MaterialDocumentItem": Navigation("A_MaterialDocumentItem", DOCUMENT_KEYS)},
+    private="_at TEXT NOT NULL DEFAULT '', _manual INTEGER NOT NULL DEFAULT 0",
 )
 
 DOCUMENT_ITEM = EntityType(
@@ -260,7 +235,28 @@ DOCUMENT_ITEM = EntityType(
         " ManufactureDate:d ShelfLifeExpirationDate:d GoodsMovementIsCancelled:b ReversedMaterialDocumentYear:s4"
         " ReversedMaterialDocument:s10 ReversedMaterialDocumentItem:n4"
     ),
-    {"to_MaterialDocumentHeader": Navigation("A_MaterialDocumentHeader", DOCUMENT_KEYS)},
+    {
+        "to_MaterialDocumentHeader": Navigation("A_MaterialDocumentHeader", DOCUMENT_KEYS),
+        "to_SerialNumbers": Navigation(
+            "A_SerialNumberMaterialDocument",
+            joined("MaterialDocumentYear", "MaterialDocument", "MaterialDocumentItem"),
+        ),
+    },
+    private=(
+        "_group TEXT NOT NULL DEFAULT '', _count TEXT NOT NULL DEFAULT '', _order_type TEXT NOT NULL DEFAULT '',"
+        " _lot TEXT NOT NULL DEFAULT ''"
+    ),
+)
+
+SERIAL = EntityType(
+    DOCUMENT_SERVICE,
+    "A_SerialNumberMaterialDocument",
+    "serial_movement",
+    ("Material", "SerialNumber", "MaterialDocumentYear", "MaterialDocument", "MaterialDocumentItem"),
+    properties(
+        "Material:s40 SerialNumber:s18 MaterialDocumentYear:s4 MaterialDocument:s10 MaterialDocumentItem:n4"
+        " ManufacturerSerialNumber:s30"
+    ),
 )
 
 STOCK = EntityType(
@@ -287,21 +283,17 @@ STOCK = EntityType(
     ),
 )
 
-ENTITIES: dict[str, EntityType] = {
-    entity.set_name: entity
-    for entity in (
-        ORDER,
-        OPERATION,
-        _component_set("A_ProductionOrderComponent_2"),
-        _component_set("A_ProductionOrderComponent_3"),
-        _component_set("A_ProductionOrderComponent_4"),
-        ITEM,
-        STATUS,
-        CONFIRMATION,
-        CONFIRMATION_ITEM,
-        DOCUMENT,
-        DOCUMENT_ITEM,
-        STOCK,
-    )
-}
-SERVICES = (ORDER_SERVICE, CONFIRMATION_SERVICE, DOCUMENT_SERVICE, STOCK_SERVICE)
+ENTITIES = (
+    ORDER,
+    OPERATION,
+    *COMPONENTS,
+    ITEM,
+    STATUS,
+    PROCESS_ORDER,
+    CONFIRMATION,
+    CONFIRMATION_ITEM,
+    DOCUMENT,
+    DOCUMENT_ITEM,
+    SERIAL,
+    STOCK,
+)

@@ -1,96 +1,20 @@
-"""Goods movements: what each movement type does to stock, components and order items, and the documents that record it.
+"""Goods movements: what each movement type does to stock, components and order items.
 
 Knows nothing of HTTP or confirmations; a line that cannot be posted raises a Refusal before it changes anything.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
-from simulators.sap.books import Books, clock_text, instant, today_ms
-from simulators.sap.messages import DEFICIT, PERIOD_CLOSED, Refusal
-from simulators.sap.odata import quantity_text
+from simulators.sap import batch_status, serials, stock
+from simulators.sap.books import Books
+from simulators.sap.messages import PERIOD_CLOSED, Refusal
+from simulators.sap.movements import BLOCKED, INSPECTION, MOVEMENTS, STATUS_MOVEMENTS, Line, Movement
+from simulators.sap.odata import quantity_text as _text
 from simulators.sap.orders import find_order, require_status
 
-UNRESTRICTED, INSPECTION, BLOCKED = "01", "02", "07"
-
-
-@dataclass(frozen=True)
-class Movement:
-    """`source` and `target` are stock types, "" outside the plant; `codes` are the allowed GoodsMovementCodes."""
-
-    source: str
-    target: str
-    reverse: str
-    codes: tuple[str, ...]
-    receipt: bool = False
-    for_order: bool = False
-
-
-MOVEMENTS = {
-    "101": Movement("", UNRESTRICTED, "102", ("02",), receipt=True, for_order=True),
-    "102": Movement(UNRESTRICTED, "", "101", ("02", "06"), receipt=True, for_order=True),
-    "201": Movement(UNRESTRICTED, "", "202", ("03",)),
-    "202": Movement("", UNRESTRICTED, "201", ("03", "06")),
-    "261": Movement(UNRESTRICTED, "", "262", ("03",), for_order=True),
-    "262": Movement("", UNRESTRICTED, "261", ("06",), for_order=True),
-    "311": Movement(UNRESTRICTED, UNRESTRICTED, "312", ("04",)),
-    "312": Movement(UNRESTRICTED, UNRESTRICTED, "311", ("04",)),
-    "321": Movement(INSPECTION, UNRESTRICTED, "322", ("04",)),
-    "322": Movement(UNRESTRICTED, INSPECTION, "321", ("04",)),
-    "343": Movement(BLOCKED, UNRESTRICTED, "344", ("04",)),
-    "344": Movement(UNRESTRICTED, BLOCKED, "343", ("04",)),
-    "349": Movement(BLOCKED, INSPECTION, "350", ("04",)),
-    "350": Movement(INSPECTION, BLOCKED, "349", ("04",)),
-    "531": Movement("", UNRESTRICTED, "532", ("05",), receipt=True, for_order=True),
-    "532": Movement(UNRESTRICTED, "", "531", ("05", "06"), receipt=True, for_order=True),
-    "551": Movement(UNRESTRICTED, "", "552", ("03",)),
-    "552": Movement("", UNRESTRICTED, "551", ("03", "06")),
-    "553": Movement(INSPECTION, "", "554", ("03",)),
-    "554": Movement("", INSPECTION, "553", ("03", "06")),
-    "555": Movement(BLOCKED, "", "556", ("03",)),
-    "556": Movement("", BLOCKED, "555", ("03", "06")),
-    "561": Movement("", UNRESTRICTED, "562", ("05",)),
-    "562": Movement(UNRESTRICTED, "", "561", ("05", "06")),
-}
-
-
-@dataclass(frozen=True)
-class Line:
-    """One goods movement to post, in the material's base unit."""
-
-    movement: str
-    material: str
-    plant: str
-    quantity: int
-    unit: str
-    storage_location: str = ""
-    batch: str = ""
-    stock_type: str = ""
-    order: str = ""
-    order_item: str = "0"
-    reservation: str = "0"
-    reservation_item: str = "0"
-    finally_issued: bool = False
-    completely_delivered: bool = False
-    other_location: str = ""
-    reason: str = "0"
-    cost_centre: str = ""
-    account: str = ""
-    text: str = ""
-    reverses: tuple[str, str, str] | None = None
-
-
-@dataclass(frozen=True)
-class Header:
-    posting_date: int
-    document_date: int | None = None
-    code: str = ""
-    reference: str = ""
-    text: str = ""
-    user: str = ""
-    manual: bool = False
-    confirmation: tuple[str, str] | None = None
+_LOT_MOVEMENTS = frozenset({"321", "322", "349", "350", "553"})
 
 
 def check_period(books: Books, posting_date: int) -> None:
@@ -103,6 +27,13 @@ def check_period(books: Books, posting_date: int) -> None:
     raise Refusal(PERIOD_CLOSED, f"Posting only possible in open periods ({allowed}), not in {month}")
 
 
+def post(books: Books, line: Line) -> list[Line]:
+    """Posts one requested line; a change of a batch's status becomes as many lines as the batch has places."""
+    if line.movement in STATUS_MOVEMENTS:
+        return batch_status.change(books, _with_master(books, line))
+    return [apply(books, line)]
+
+
 def apply(books: Books, line: Line) -> Line:
     """Changes stock, component and item for one line; answers the line as posted. Refuses before the first change."""
     movement = MOVEMENTS.get(line.movement)
@@ -111,14 +42,35 @@ def apply(books: Books, line: Line) -> Line:
     line = _with_master(books, line)
     if movement.for_order:
         line = _with_order(books, line)
+    _check_route(books, line)
     source, target = _stock_types(movement, line)
     if source:
-        _take(books, line, source)
+        source = stock.source_type(books, line, source)
+        stock.require_available(books, line, source)
+    target = stock.target_type(books, line, target)
+    serials.check(books, line, source, target)
+    if source:
+        stock.take(books, line, source)
     if target:
-        _put(books, replace(line, storage_location=line.other_location or line.storage_location), target)
+        stock.put(books, stock.moved_to(line), target)
+    serials.move(books, line, target)
     if movement.for_order:
         _count_for_order(books, line)
     return line
+
+
+def _check_route(books: Books, line: Line) -> None:
+    """Where material is decides how it is held: a lot's stock by its decision, a batch by restricting it as a whole."""
+    if line.reverses is not None or line.lot:
+        return
+    material = books.one("SELECT * FROM material WHERE material = ?", line.material) or {}
+    by_hand = line.movement in _LOT_MOVEMENTS or (line.movement == "102" and line.stock_type == INSPECTION)
+    if by_hand and material.get("inspected"):
+        text = f"Stock of material {line.material} leaves inspection only by the usage decision of its inspection lot"
+        raise Refusal("QA/200", text, target="GoodsMovementType")
+    if line.movement == "344" and material.get("batch_managed") and books.setting("batch_hold_route") == "status":
+        text = f"Material {line.material} is handled in batches: restrict batch {line.batch} by 342"
+        raise Refusal("M7/190", text, target="GoodsMovementType")
 
 
 def _with_master(books: Books, line: Line) -> Line:
@@ -140,9 +92,12 @@ def _with_master(books: Books, line: Line) -> Line:
 
 def _with_order(books: Books, line: Line) -> Line:
     """Fills the order item of receipts and the reservation of issues; checks that both fit the order."""
-    order = find_order(books, line.order)["ManufacturingOrder"]
+    header = find_order(books, line.order)
+    order = header["ManufacturingOrder"]
     require_status(books, order, forbidden=("CLSD", "LKD", "DLFL"))
     line = replace(line, order=order)
+    if line.movement == "101" and header["_inspection"] and line.reverses is None and line.stock_type != BLOCKED:
+        line = replace(line, stock_type=INSPECTION, inspection=header["_inspection"])
     if line.movement in ("101", "102"):
         return _with_item(books, line)
     return _with_reservation(books, line)
@@ -201,46 +156,6 @@ def _stock_types(movement: Movement, line: Line) -> tuple[str, str]:
     return movement.source, movement.target
 
 
-def _take(books: Books, line: Line, stock_type: str) -> None:
-    key = (line.material, line.plant, line.storage_location, line.batch, stock_type)
-    row = books.one(
-        "SELECT MatlWrhsStkQtyInMatlBaseUnit AS quantity FROM stock WHERE Material = ? AND Plant = ?"
-        " AND StorageLocation = ? AND Batch = ? AND InventoryStockType = ?",
-        *key,
-    )
-    available = row["quantity"] if row else 0
-    if available < line.quantity and not _may_go_negative(books, line.material):
-        short = _text(line.quantity - available)
-        where = f"{line.plant} {line.storage_location} {line.batch}".rstrip()
-        text = f"Deficit of stock type {stock_type} {short} {line.unit} : {line.material} {where}"
-        raise Refusal(DEFICIT, text, target="QuantityInEntryUnit")
-    _add(books, key, line.unit, -line.quantity)
-
-
-def _may_go_negative(books: Books, material: str) -> bool:
-    row = books.one("SELECT negative_stock FROM material WHERE material = ?", material)
-    return bool(books.setting("negative_stock") or (row and row["negative_stock"]))
-
-
-def _put(books: Books, line: Line, stock_type: str) -> None:
-    key = (line.material, line.plant, line.storage_location, line.batch, stock_type)
-    _add(books, key, line.unit, line.quantity)
-
-
-def _add(books: Books, key: tuple[str, str, str, str, str], unit: str, quantity: int) -> None:
-    changed = books.execute(
-        "UPDATE stock SET MatlWrhsStkQtyInMatlBaseUnit = MatlWrhsStkQtyInMatlBaseUnit + ? WHERE Material = ?"
-        " AND Plant = ? AND StorageLocation = ? AND Batch = ? AND InventoryStockType = ?",
-        quantity,
-        *key,
-    )
-    if changed:
-        return
-    names = ("Material", "Plant", "StorageLocation", "Batch", "InventoryStockType")
-    row = dict(zip(names, key, strict=True))
-    books.insert("stock", row | {"MaterialBaseUnit": unit, "MatlWrhsStkQtyInMatlBaseUnit": quantity})
-
-
 def _count_for_order(books: Books, line: Line) -> None:
     forward = line.movement in ("101", "261", "531")
     signed = line.quantity if forward else -line.quantity
@@ -265,119 +180,3 @@ def _count_for_order(books: Books, line: Line) -> None:
         line.reservation,
         line.reservation_item,
     )
-
-
-def record(books: Books, header: Header, lines: list[Line]) -> tuple[str, str]:
-    """Writes one material document for lines that `apply` has posted; answers its year and number."""
-    receipt = MOVEMENTS[lines[0].movement].receipt
-    number = str(books.next_number("receipt" if receipt else "issue", 5000000000 if receipt else 4900000000))
-    year = str(datetime.fromtimestamp(header.posting_date / 1000, UTC).year)
-    row = {
-        "MaterialDocumentYear": year,
-        "MaterialDocument": number,
-        "InventoryTransactionType": "WF" if receipt else "WA",
-        "DocumentDate": today_ms() if header.document_date is None else header.document_date,
-        "PostingDate": header.posting_date,
-        "CreationDate": today_ms(),
-        "CreationTime": clock_text(),
-        "CreatedByUser": header.user,
-        "MaterialDocumentHeaderText": header.text,
-        "ReferenceDocument": header.reference,
-        "GoodsMovementCode": header.code,
-        "_at": instant(),
-        "_manual": header.manual,
-    }
-    books.insert("material_document", row)
-    for position, line in enumerate(lines, 1):
-        _record_item(books, header, line, (year, number, str(position)))
-    return year, number
-
-
-def _record_item(books: Books, header: Header, line: Line, key: tuple[str, str, str]) -> None:
-    group, count = header.confirmation or ("", "")
-    reversed_year, reversed_document, reversed_item = line.reverses or ("", "", "0")
-    order = books.one(
-        "SELECT ManufacturingOrderType AS kind FROM production_order WHERE ManufacturingOrder = ?", line.order
-    )
-    books.insert(
-        "material_document_item",
-        {
-            "MaterialDocumentYear": key[0],
-            "MaterialDocument": key[1],
-            "MaterialDocumentItem": key[2],
-            "Material": line.material,
-            "Plant": line.plant,
-            "StorageLocation": line.storage_location,
-            "Batch": line.batch,
-            "GoodsMovementType": line.movement,
-            "InventoryStockType": line.stock_type,
-            "GoodsMovementRefDocType": "F" if line.movement in ("101", "102") else "",
-            "IsCompletelyDelivered": line.completely_delivered,
-            "MaterialDocumentItemText": line.text,
-            "CostCenter": line.cost_centre,
-            "GLAccount": line.account,
-            "GoodsMovementReasonCode": line.reason,
-            "Reservation": line.reservation,
-            "ReservationItem": line.reservation_item,
-            "ReservationIsFinallyIssued": line.finally_issued,
-            "ManufacturingOrder": line.order,
-            "ManufacturingOrderItem": line.order_item,
-            "MaterialBaseUnit": line.unit,
-            "QuantityInBaseUnit": line.quantity,
-            "EntryUnit": line.unit,
-            "QuantityInEntryUnit": line.quantity,
-            "IssuingOrReceivingStorageLoc": line.other_location,
-            "ReversedMaterialDocumentYear": reversed_year,
-            "ReversedMaterialDocument": reversed_document,
-            "ReversedMaterialDocumentItem": reversed_item,
-            "_group": group,
-            "_count": count,
-            "_order_type": order["kind"] if order else "",
-        },
-    )
-
-
-def reversal(row: dict[str, Any]) -> Line:
-    """The line that undoes a recorded one."""
-    swapped = row["GoodsMovementType"] in ("311", "312")
-    return Line(
-        movement=MOVEMENTS[row["GoodsMovementType"]].reverse,
-        material=row["Material"],
-        plant=row["Plant"],
-        quantity=row["QuantityInBaseUnit"],
-        unit=row["MaterialBaseUnit"],
-        storage_location=row["IssuingOrReceivingStorageLoc"] if swapped else row["StorageLocation"],
-        other_location=row["StorageLocation"] if swapped else "",
-        batch=row["Batch"],
-        stock_type=row["InventoryStockType"],
-        order=row["ManufacturingOrder"],
-        order_item=row["ManufacturingOrderItem"],
-        reservation=row["Reservation"],
-        reservation_item=row["ReservationItem"],
-        reason=row["GoodsMovementReasonCode"],
-        cost_centre=row["CostCenter"],
-        account=row["GLAccount"],
-        reverses=(row["MaterialDocumentYear"], row["MaterialDocument"], row["MaterialDocumentItem"]),
-    )
-
-
-def reverse_rows(books: Books, header: Header, rows: list[dict[str, Any]]) -> list[tuple[str, str]]:
-    """Reverses recorded lines, one new document per old one, and marks the old lines as cancelled."""
-    documents: list[tuple[str, str]] = []
-    keys = dict.fromkeys((row["MaterialDocumentYear"], row["MaterialDocument"]) for row in rows)
-    for key in keys:
-        own = [row for row in rows if (row["MaterialDocumentYear"], row["MaterialDocument"]) == key]
-        documents.append(record(books, header, [apply(books, reversal(row)) for row in own]))
-        for row in own:
-            books.update(
-                "material_document_item",
-                {"GoodsMovementIsCancelled": 1},
-                MaterialDocumentYear=key[0],
-                MaterialDocument=key[1],
-                MaterialDocumentItem=row["MaterialDocumentItem"],
-            )
-    return documents
-
-
-def _text(quantity: int) -> str:
-    return quantity_text(quantity)

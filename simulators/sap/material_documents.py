@@ -2,11 +2,11 @@
 
 from typing import Any
 
-from simulators.sap import goods
+from simulators.sap import goods, goods_documents
 from simulators.sap.books import Books, today_ms
 from simulators.sap.confirmation_rules import Posting
-from simulators.sap.goods import MOVEMENTS, Header, Line
 from simulators.sap.messages import DOCUMENT_CONTAINER, Refusal
+from simulators.sap.movements import MOVEMENTS, Header, Line
 from simulators.sap.orders import refresh
 
 _STOCK_TYPES = ("", "01", "02", "07")
@@ -27,7 +27,7 @@ def _create(posting: Posting, header: dict[str, Any], items: list[dict[str, Any]
     code = header.get("GoodsMovementCode", "")
     date = today_ms() if header.get("PostingDate") is None else header["PostingDate"]
     goods.check_period(posting.books, date)
-    lines = [goods.apply(posting.books, _line(code, item)) for item in items]
+    lines = [posted for item in items for posted in goods.post(posting.books, _line(code, item))]
     document = Header(
         date,
         header.get("DocumentDate"),
@@ -36,7 +36,7 @@ def _create(posting: Posting, header: dict[str, Any], items: list[dict[str, Any]
         header.get("MaterialDocumentHeaderText", ""),
         posting.user,
     )
-    key = goods.record(posting.books, document, lines)
+    key = goods_documents.record(posting.books, document, lines)
     for order in {line.order for line in lines if line.order}:
         refresh(posting.books, order)
     return key
@@ -74,6 +74,7 @@ def _line(code: str, item: dict[str, Any]) -> Line:
         cost_centre=item.get("CostCenter", ""),
         account=item.get("GLAccount", ""),
         text=item.get("MaterialDocumentItemText", ""),
+        serials=item.get("_serials", ()),
     )
 
 
@@ -120,6 +121,13 @@ def _cancel(posting: Posting, year: str, number: str, item: str | None, posting_
         rows = [row for row in rows if row["MaterialDocumentItem"] == item]
         if not rows:
             raise Refusal("M7/001", f"Material document {number} {year} has no item {item}")
+    if rows[0]["_group"]:
+        confirmation = f"{rows[0]['_group']}/{rows[0]['_count']}"
+        raise Refusal(
+            "M7/103", f"Material document {number} {year} belongs to confirmation {confirmation}: cancel that"
+        )
+    if any(row["_lot"] and row["GoodsMovementType"] != "101" for row in rows):
+        raise Refusal("QA/203", f"Material document {number} {year} posted stock of an inspection lot: it stands")
     if any(row["ReversedMaterialDocument"] for row in rows):
         raise Refusal("M7/102", f"Material document {number} {year} is a cancellation and cannot be cancelled")
     rows = [row for row in rows if not row["GoodsMovementIsCancelled"]]
@@ -128,7 +136,7 @@ def _cancel(posting: Posting, year: str, number: str, item: str | None, posting_
     date = today_ms() if posting_date is None else posting_date
     goods.check_period(posting.books, date)
     header = Header(date, code="06", user=posting.user, manual=posting.manual)
-    documents = goods.reverse_rows(posting.books, header, rows)
+    documents = goods_documents.reverse_rows(posting.books, header, rows)
     for order in {row["ManufacturingOrder"] for row in rows if row["ManufacturingOrder"]}:
         refresh(posting.books, order)
     return documents[0]

@@ -1,6 +1,6 @@
 """What the simulated SAP refuses with: message codes, their texts, and the exception that carries one to the client.
 
-docs/simulators.md says which codes are the original's and which are this simulator's own choice.
+docs/simulators-sap.md says which codes are the original's and which are this simulator's own choice.
 """
 
 from dataclasses import dataclass
@@ -76,6 +76,17 @@ class Refusal(Exception):
 
 def not_found(what: str) -> Refusal:
     return Refusal("/IWBEP/CM_MGW_RT/020", f"Resource not found for segment '{what}'", status=404)
+
+
+def method_not_allowed(method: str, name: str) -> Refusal:
+    text = f"Method '{method}' is not supported for '{name}'"
+    return Refusal("/IWBEP/CM_MGW_RT/021", text, status=405, headers={"allow": "GET"})
+
+
+def service_unknown(service: str, status: int = 403) -> Refusal:
+    """Also what a service answers that nobody has activated."""
+    text = f"No service found for namespace '', name '{service}', version '0001'"
+    return Refusal("/IWFND/MED/170", text, status=status)
 
 
 def bad_property(name: str, value: object) -> Refusal:

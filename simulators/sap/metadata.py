@@ -3,7 +3,8 @@
 from typing import Any
 from xml.sax.saxutils import quoteattr
 
-from simulators.sap.edm import ENTITIES, Edm, EntityType
+from simulators.sap.catalogue import ENTITIES
+from simulators.sap.entity_types import Edm, EntityType
 
 _TYPES = {
     Edm.STRING: "Edm.String",
@@ -15,6 +16,8 @@ _TYPES = {
     Edm.BOOLEAN: "Edm.Boolean",
     Edm.GUID: "Edm.Guid",
     Edm.INT16: "Edm.Int16",
+    Edm.DOUBLE: "Edm.Double",
+    Edm.INSTANT: "Edm.DateTimeOffset",
 }
 
 

@@ -4,6 +4,7 @@ Converts between wire values and stored values; it knows no table and posts noth
 """
 
 import json
+import math
 import re
 import uuid
 from dataclasses import dataclass, field
@@ -12,10 +13,11 @@ from decimal import Decimal, InvalidOperation
 from typing import Any
 from urllib.parse import quote
 
-from simulators.sap.edm import DECIMALS, EMPTY_GUID, Edm, EntityType, Property
+from simulators.sap.entity_types import DECIMALS, EMPTY_GUID, MOMENTS, Edm, EntityType, Property
 from simulators.sap.messages import Refusal, bad_property
 
 ROOT = "/sap/opu/odata/sap"
+ROOT4 = "/sap/opu/odata4/sap"
 _DATE = re.compile(r"^/Date\((-?\d+)(?:[+-]\d{4})?\)/$")
 _TIME = re.compile(r"^PT(?:(\d{1,2})H)?(?:(\d{1,2})M)?(?:(\d{1,2})(?:\.\d+)?S)?$")
 _DECIMAL = re.compile(r"^-?\d+(\.\d+)?$")
@@ -94,7 +96,7 @@ def numc_text(value: str) -> str:
 def stored(prop: Property, value: Any) -> Any:
     """The wire value of a property as the books keep it; a value the type does not allow is refused."""
     if value is None:
-        return None if prop.kind is Edm.DATE else empty(prop)
+        return None if prop.kind in MOMENTS else empty(prop)
     if prop.kind in DECIMALS:
         return thousandths(prop.name, value)
     if prop.kind is Edm.BOOLEAN:
@@ -102,9 +104,11 @@ def stored(prop: Property, value: Any) -> Any:
             raise bad_property(prop.name, value)
         return int(value)
     if prop.kind is Edm.INT16:
-        if not isinstance(value, int) or isinstance(value, bool):
+        if not isinstance(value, int) or isinstance(value, bool) or abs(value) > 32_767:
             raise bad_property(prop.name, value)
         return value
+    if prop.kind is Edm.DOUBLE:
+        return double(prop.name, value)
     if not isinstance(value, str):
         raise bad_property(prop.name, value)
     return stored_text(prop, value)
@@ -112,7 +116,7 @@ def stored(prop: Property, value: Any) -> Any:
 
 def stored_text(prop: Property, value: str) -> Any:
     match prop.kind:
-        case Edm.DATE:
+        case Edm.DATE | Edm.INSTANT:
             return date_ms(prop.name, value)
         case Edm.TIME:
             return time_text(prop.name, value)
@@ -129,8 +133,21 @@ def stored_text(prop: Property, value: str) -> Any:
     return value
 
 
+def double(name: str, value: object) -> float:
+    """The original writes a Double as a string and reads a string or a number."""
+    try:
+        number = (
+            float(value) if isinstance(value, int | float | str | Decimal) and not isinstance(value, bool) else None
+        )
+    except ValueError:
+        number = None
+    if number is None or not math.isfinite(number):
+        raise bad_property(name, value)
+    return number
+
+
 def empty(prop: Property) -> Any:
-    if prop.kind in DECIMALS or prop.kind in (Edm.BOOLEAN, Edm.INT16):
+    if prop.kind in DECIMALS or prop.kind in (Edm.BOOLEAN, Edm.INT16, Edm.DOUBLE):
         return 0
     return {Edm.NUMC: "0", Edm.TIME: "PT00H00M00S", Edm.GUID: EMPTY_GUID}.get(prop.kind, "")
 
@@ -146,6 +163,10 @@ def wire(prop: Property, value: Any) -> Any:
             return bool(value)
         case Edm.DATE:
             return None if value is None else f"/Date({value})/"
+        case Edm.INSTANT:
+            return None if value is None else f"/Date({value}+0000)/"
+        case Edm.DOUBLE:
+            return f"{value:.16E}"
         case _:
             return value
 
@@ -153,6 +174,10 @@ def wire(prop: Property, value: Any) -> Any:
 def key_literal(prop: Property, value: Any) -> str:
     if prop.kind is Edm.GUID:
         return f"guid'{value}'"
+    if prop.kind is Edm.DATE:
+        return f"datetime'{datetime.fromtimestamp(value / 1000, UTC):%Y-%m-%dT%H:%M:%S}'"
+    if prop.kind is Edm.TIME:
+        return f"time'{value}'"
     escaped = str(value).replace("'", "''")
     return f"'{quote(escaped)}'"
 
@@ -182,7 +207,12 @@ def render(base: str, entity: EntityType, row: dict[str, Any], select: frozenset
 
 
 def etag(entity: EntityType, row: dict[str, Any]) -> str:
-    return f"W/\"'{row[entity.etag]}'\""
+    """Weak, over the property that changes with every change, in the literal form of its type."""
+    value = row[entity.etag]
+    if entity.properties[entity.etag].kind is Edm.INSTANT:
+        moment = datetime.fromtimestamp((value or 0) / 1000, UTC).strftime("%Y-%m-%dT%H%%3A%M%%3A%S.%f")
+        return f"W/\"datetimeoffset'{moment}0Z'\""
+    return f"W/\"'{value}'\""
 
 
 def sap_message(code: str, text: str) -> dict[str, str]:

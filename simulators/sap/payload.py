@@ -3,20 +3,19 @@
 import json
 from typing import Any
 
-from starlette.requests import Request
-
-from simulators.sap.edm import EntityType, Property
+from simulators.sap.call import Call
+from simulators.sap.entity_types import EntityType, Property
 from simulators.sap.messages import Refusal
 from simulators.sap.odata import stored
 from simulators.sap.query import literal_value, parse_literal
 
 
-def parse_body(request: Request, raw: bytes) -> dict[str, Any]:
-    if "json" not in request.headers.get("content-type", ""):
+def parse_body(call: Call) -> dict[str, Any]:
+    if "json" not in call.headers.get("content-type", ""):
         text = "Unsupported media type: send Content-Type: application/json"
         raise Refusal("/IWFND/CM_COS/415", text, status=415)
     try:
-        body = json.loads(raw)
+        body = json.loads(call.raw)
     except ValueError:
         raise Refusal("/IWBEP/CM_MGW_RT/053", "Malformed JSON in the request body") from None
     if isinstance(body, dict) and set(body) == {"d"}:

@@ -6,7 +6,7 @@ from simulators.sap import edm
 from simulators.sap.backflush import propose
 from simulators.sap.books import Books, today_ms
 from simulators.sap.confirmation_rules import activities_of, find_operation
-from simulators.sap.goods import Line
+from simulators.sap.movements import Line
 from simulators.sap.odata import Answer, activity_text, quantity_text
 from simulators.sap.orders import find_order
 from simulators.sap.payload import arguments, required

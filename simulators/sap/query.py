@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from simulators.sap.edm import DECIMALS, Edm, EntityType, Property
+from simulators.sap.entity_types import DECIMALS, Edm, EntityType, Property
 from simulators.sap.messages import Refusal
 from simulators.sap.odata import date_ms, decimal_thousandths, guid_text, numc_text, time_text
 
@@ -54,7 +54,7 @@ def literal_value(prop: Property, literal: Literal) -> Any:
             return numc_text(text)
         case Edm.GUID, "guid":
             return guid_text(prop.name, text)
-        case Edm.DATE, "datetime" | "datetimeoffset":
+        case Edm.DATE | Edm.INSTANT, "datetime" | "datetimeoffset":
             return date_ms(prop.name, text)
         case Edm.TIME, "time":
             return time_text(prop.name, text)
@@ -62,6 +62,8 @@ def literal_value(prop: Property, literal: Literal) -> Any:
             return int(text == "true")
         case kind, "number" if kind in DECIMALS:
             return decimal_thousandths(prop.name, text)
+        case Edm.DOUBLE, "number":
+            return float(text)
         case Edm.INT16, "number" if text.lstrip("-").isdigit():
             return int(text)
         case _:

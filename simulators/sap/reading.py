@@ -5,14 +5,21 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
 
+from simulators.sap import edm
 from simulators.sap.books import Books
-from simulators.sap.edm import ENTITIES, SERVICES, EntityType
-from simulators.sap.messages import Refusal, not_found
+from simulators.sap.call import Call
+from simulators.sap.catalogue import ENTITIES, SERVICES
+from simulators.sap.entity_types import EntityType
+from simulators.sap.messages import Refusal, method_not_allowed, not_found, service_unknown
 from simulators.sap.metadata import edmx, service_document
 from simulators.sap.odata import ROOT, Answer, etag, render
+from simulators.sap.orders import refuse_process_order
 from simulators.sap.query import compile_filter, compile_order, literal_value, parse_literal
 
-REFERENCE_FIELDS = frozenset({"ExternalSystemConfirmation", "ReferenceDocument"})
+REFERENCE_FIELDS = frozenset(
+    {"ExternalSystemConfirmation", "ReferenceDocument", "MaintNotifExtReferenceNumber", "InspLotExternalNumber"}
+    | {"QltyNotifExtReferenceNumber", "DefectText"}
+)
 _OPTIONS = frozenset(
     {"$filter", "$select", "$expand", "$top", "$skip", "$inlinecount", "$orderby", "$format", "$skiptoken", "$count"}
 )
@@ -35,21 +42,24 @@ class Address:
 def parse_address(path: str) -> Address:
     """`/sap/opu/odata/sap/<SERVICE>/Set(Key='..')/navigation`."""
     rest = path.removeprefix(ROOT).lstrip("/")
-    parts = _split(rest)
+    parts = split_path(rest)
     service = parts[0].split(";")[0] if parts else ""
     if service not in SERVICES:
-        text = f"No service found for namespace '', name '{service}', version '0001'"
-        raise Refusal("/IWFND/MED/170", text, status=403)
+        raise service_unknown(service)
+    return Address(service, split_segments(parts[1:]))
+
+
+def split_segments(parts: list[str]) -> tuple[Segment, ...]:
     segments: list[Segment] = []
-    for part in filter(None, parts[1:]):
+    for part in filter(None, parts):
         match = _SEGMENT.match(part)
         if not match:
             raise not_found(part)
         segments.append(Segment(match.group(1), match.group(2)))
-    return Address(service, tuple(segments))
+    return tuple(segments)
 
 
-def _split(path: str) -> list[str]:
+def split_path(path: str) -> list[str]:
     """Splits at slashes that are outside quoted key values."""
     parts, quoted = [""], False
     for character in path:
@@ -78,20 +88,22 @@ def parse_keys(entity: EntityType, predicate: str) -> dict[str, Any]:
 
 def find_entity(books: Books, entity: EntityType, keys: dict[str, Any]) -> dict[str, Any]:
     where = " AND ".join(f'"{name}" = ?' for name in keys)
-    row = books.one(f"SELECT * FROM {entity.table} WHERE {where}", *keys.values())
+    row = books.one(f"SELECT * FROM {entity.table} WHERE {entity.only} AND {where}", *keys.values())
     if row is None:
+        if entity is edm.ORDER:
+            refuse_process_order(books, str(keys["ManufacturingOrder"]))
         raise not_found(entity.set_name)
     return row
 
 
 class Reader:
-    """Answers one GET; `base` is the scheme and host that links start with."""
+    """Answers one GET."""
 
-    def __init__(self, books: Books, base: str, path: str, options: dict[str, str]) -> None:
+    def __init__(self, books: Books, call: Call) -> None:
         self._books = books
-        self._base = base
-        self._path = path
-        self._options = options
+        self._base = call.base
+        self._path = call.path
+        self._options = call.options
 
     def answer(self) -> Answer:
         address = parse_address(self._path)
@@ -106,15 +118,12 @@ class Reader:
         entity = ENTITIES.get(first.name)
         if entity is None or entity.service != address.service:
             raise not_found(first.name)
+        if not entity.readable:
+            raise method_not_allowed("GET", entity.set_name)
         if first.predicate is None:
             return self._collection(entity, address.segments[1:], "1 = 1", [], paged=True)
         row = find_entity(self._books, entity, parse_keys(entity, first.predicate))
         return self._navigate(entity, row, address.segments[1:])
-
-    def filter_names(self) -> frozenset[str]:
-        """The properties that `$filter` and `$orderby` name, whether or not they compile."""
-        text = f"{self._options.get('$filter', '')} {self._options.get('$orderby', '')}"
-        return frozenset(re.findall(r"[A-Za-z_]\w*", re.sub(r"'(?:[^']|'')*'", "", text)))
 
     def _navigate(self, entity: EntityType, row: dict[str, Any], segments: tuple[Segment, ...]) -> Answer:
         if not segments:
@@ -140,9 +149,15 @@ class Reader:
     def _collection(
         self, entity: EntityType, rest: tuple[Segment, ...], where: str, values: list[Any], *, paged: bool
     ) -> Answer:
+        where = f"{where} AND {entity.only}"
+        named: frozenset[str] = frozenset()
         if text := self._options.get("$filter"):
             compiled = compile_filter(entity, text)
+            named = compiled.names
             where, values = f"{where} AND ({compiled.sql})", values + compiled.parameters
+        if missing := [name for name in entity.mandatory_filters if name not in named]:
+            text = f"Filter on '{missing[0]}' is mandatory for {entity.set_name}"
+            raise Refusal("/IWBEP/CM_MGW_RT/176", text, target=missing[0])
         if rest and rest[0].name == "$count":
             return Answer(200, str(self._count(entity, where, values)), {"content-type": "text/plain; charset=utf-8"})
         if rest:
@@ -188,6 +203,12 @@ class Reader:
         return render_expanded(self._books, self._base, entity, row, expand, select)
 
 
+def filter_names(options: dict[str, str]) -> frozenset[str]:
+    """The properties that `$filter` and `$orderby` name, whether or not they compile."""
+    text = f"{options.get('$filter', '')} {options.get('$orderby', '')}"
+    return frozenset(re.findall(r"[A-Za-z_]\w*", re.sub(r"'(?:[^']|'')*'", "", text)))
+
+
 def render_expanded(
     books: Books, base: str, entity: EntityType, row: dict[str, Any], expand: list[str], select: list[str]
 ) -> dict[str, Any]:
@@ -206,7 +227,7 @@ def render_expanded(
         where = " AND ".join(f'"{theirs}" = ?' for _, theirs in navigation.join)
         order = compile_order(target, "")
         values = [row[own_name] for own_name, _ in navigation.join]
-        rows = books.all(f"SELECT * FROM {target.table} WHERE {where} ORDER BY {order}", *values)
+        rows = books.all(f"SELECT * FROM {target.table} WHERE {where} AND {target.only} ORDER BY {order}", *values)
         deeper = [rest for path in expand if (rest := path.partition("/")[2]) and path.partition("/")[0] == name]
         narrower = [rest for path in select if (rest := path.partition("/")[2]) and path.partition("/")[0] == name]
         children = [render_expanded(books, base, target, child, deeper, narrower) for child in rows]

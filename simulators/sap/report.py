@@ -1,4 +1,4 @@
-"""`GET /_control/books`: what this SAP believes, for judges; docs/simulators.md shows the shape."""
+"""`GET /_control/books`: what this SAP believes, for judges; docs/simulators-sap.md shows the shape."""
 
 import json
 from datetime import UTC, datetime
@@ -6,9 +6,12 @@ from typing import Any
 
 from simulators.sap.books import Books
 from simulators.sap.confirmation_rules import activities_of
-from simulators.sap.edm import EMPTY_GUID
+from simulators.sap.edm import PROCESS
+from simulators.sap.entity_types import EMPTY_GUID
 from simulators.sap.odata import quantity_text
 from simulators.sap.orders import operations_of
+from simulators.sap.report_services import services_report
+from simulators.sap.serials import recorded
 
 
 def books_report(books: Books, order: str | None = None) -> dict[str, Any]:
@@ -21,7 +24,8 @@ def books_report(books: Books, order: str | None = None) -> dict[str, Any]:
         "orders": [_order(books, header) for header in headers],
         "documents": sorted(_documents(books, order), key=lambda document: document["at"]),
         "stock": rows,
-        "holds": [row for row in rows if row["stock_type"] == "07" and row["quantity"] != "0"],
+        "holds": [row for row in rows if row["stock_type"] in ("07", "08") and row["quantity"] != "0"],
+        **services_report(books, order),
         "cogi": _cogi(books, order),
         "pending_goods_movements": _pending(books),
     }
@@ -37,6 +41,8 @@ def _order(books: Books, header: dict[str, Any]) -> dict[str, Any]:
     return {
         "order": number,
         "plant": header["ProductionPlant"],
+        "category": "process" if header["ManufacturingOrderCategory"] == PROCESS else "production",
+        "type": header["ManufacturingOrderType"],
         "material": header["Material"],
         "unit": header["ProductionUnit"],
         "quantity": quantity_text(header["TotalQuantity"]),
@@ -115,12 +121,12 @@ def _documents(books: Books, order: str | None) -> list[dict[str, Any]]:
     for row in books.all("SELECT * FROM material_document_item ORDER BY rowid"):
         by_document.setdefault((row["MaterialDocumentYear"], row["MaterialDocument"]), []).append(row)
         if row["_group"]:
-            lines.setdefault((row["_group"], row["_count"]), []).append(_movement(row))
+            lines.setdefault((row["_group"], row["_count"]), []).append(_movement(books, row))
     shown = [_confirmation(row, lines) for row in confirmations]
     for header in books.all("SELECT * FROM material_document ORDER BY rowid"):
         rows = by_document.get((header["MaterialDocumentYear"], header["MaterialDocument"]), [])
         if order is None or any(row["ManufacturingOrder"] == order for row in rows):
-            shown.append(_material_document(header, rows))
+            shown.append(_material_document(books, header, rows))
     return shown
 
 
@@ -158,8 +164,8 @@ def _confirmation(row: dict[str, Any], lines: dict[tuple[str, str], list[dict[st
     }
 
 
-def _material_document(header: dict[str, Any], rows: list[dict[str, Any]]) -> dict[str, Any]:
-    movements = [_movement(row) for row in rows]
+def _material_document(books: Books, header: dict[str, Any], rows: list[dict[str, Any]]) -> dict[str, Any]:
+    movements = [_movement(books, row) for row in rows]
     first = rows[0]
     return {
         "kind": "material_document",
@@ -178,7 +184,7 @@ def _material_document(header: dict[str, Any], rows: list[dict[str, Any]]) -> di
     }
 
 
-def _movement(row: dict[str, Any]) -> dict[str, Any]:
+def _movement(books: Books, row: dict[str, Any]) -> dict[str, Any]:
     return {
         "material_document": row["MaterialDocument"],
         "item": row["MaterialDocumentItem"],
@@ -196,6 +202,8 @@ def _movement(row: dict[str, Any]) -> dict[str, Any]:
         "reason": row["GoodsMovementReasonCode"],
         "cost_centre": row["CostCenter"],
         "cancelled": bool(row["GoodsMovementIsCancelled"]),
+        "serials": list(recorded(books, row)),
+        "inspection_lot": row["_lot"] or None,
     }
 
 

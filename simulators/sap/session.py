@@ -5,16 +5,16 @@ import base64
 import binascii
 import secrets
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from starlette.requests import Request
 
 from simulators.sap.odata import Answer
 
-SESSION_COOKIE = "SAP_SESSIONID_S4H_100"
+SESSION_COOKIE = "SAP_SESSIONID_S4H_"
 CONTEXT_COOKIE = "sap-usercontext"
-_CONTEXT = "sap-client=100"
+_CONTEXT = "sap-client="
 
 
 @dataclass
@@ -26,8 +26,9 @@ class Session:
 class Sessions:
     """A session dies after idling `seconds`; the token dies with it. Both cookies must come back with the token."""
 
-    def __init__(self, user: str, password: str) -> None:
+    def __init__(self, user: str, password: str, client: Callable[[], str]) -> None:
         self._expected = f"{user}:{password}".encode()
+        self._client = client
         self._sessions: dict[str, Session] = {}
 
     def refuse_login(self, request: Request, seconds: float) -> Answer | None:
@@ -37,7 +38,7 @@ class Sessions:
             return None
         if not header and self._living(request, seconds):
             return None
-        realm = 'Basic realm="SAP NetWeaver Application Server [S4H/100]"'
+        realm = f'Basic realm="SAP NetWeaver Application Server [S4H/{self._client()}]"'
         body = "<html><head><title>Logon Error Message</title></head><body>Logon failed</body></html>"
         return Answer(401, body, {"www-authenticate": realm, "content-type": "text/html; charset=utf-8"})
 
@@ -50,8 +51,8 @@ class Sessions:
         session = Session(secrets.token_urlsafe(18) + "==", time.monotonic())
         self._sessions[name] = session
         return session.token, [
-            f"{SESSION_COOKIE}={name}; path=/; HttpOnly",
-            f"{CONTEXT_COOKIE}={_CONTEXT}; path=/",
+            f"{SESSION_COOKIE}{self._client()}={name}; path=/; HttpOnly",
+            f"{CONTEXT_COOKIE}={_CONTEXT}{self._client()}; path=/",
         ]
 
     def refuse_token(self, request: Request, seconds: float) -> Answer | None:
@@ -74,9 +75,10 @@ class Sessions:
         return secrets.compare_digest(given, self._expected)
 
     def _living(self, request: Request, seconds: float) -> Session | None:
-        if request.cookies.get(CONTEXT_COOKIE) != _CONTEXT:
+        client = self._client()
+        if request.cookies.get(CONTEXT_COOKIE) != _CONTEXT + client:
             return None
-        session = self._sessions.get(request.cookies.get(SESSION_COOKIE, ""))
+        session = self._sessions.get(request.cookies.get(SESSION_COOKIE + client, ""))
         if session is None or time.monotonic() - session.used > seconds:
             return None
         session.used = time.monotonic()

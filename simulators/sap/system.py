@@ -8,15 +8,21 @@ import contextlib
 import json
 import re
 import time
-from typing import Any
+from collections.abc import Coroutine, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, TypeVar
 
 import structlog
 from starlette.requests import Request
 
 from simulators.common.faults import Fault, Faults, Mode, Plan
 from simulators.sap import cogi
+from simulators.sap.access import require_service, wrong_client
+from simulators.sap.batch import Part, Reply, batch_answer, parse_batch
 from simulators.sap.books import Books
+from simulators.sap.call import Call, call_of
 from simulators.sap.confirmation_rules import Posting
+from simulators.sap.job import Job
 from simulators.sap.messages import (
     BUSINESS_CONTAINER,
     DEFICIT,
@@ -26,13 +32,24 @@ from simulators.sap.messages import (
     Refusal,
     order_locked,
 )
-from simulators.sap.odata import ROOT, Answer, error_answer
-from simulators.sap.reading import REFERENCE_FIELDS, Reader, parse_address
+from simulators.sap.odata import ROOT, ROOT4, Answer, error_answer
+from simulators.sap.odata4 import error_answer_v4
+from simulators.sap.reading import REFERENCE_FIELDS, Reader, filter_names
+from simulators.sap.reading4 import read_v4
 from simulators.sap.session import OrderLocks, Sessions
-from simulators.sap.writing import Job, find_job, is_reading, method_not_allowed
+from simulators.sap.writing import find_job
 
 log = structlog.get_logger("simulators.sap")
 _HANG_SECONDS = 30.0
+_Result = TypeVar("_Result")
+
+
+@dataclass(frozen=True)
+class _Committed:
+    """What one commit answered, and whether `partial` left something out of it."""
+
+    answers: list[Answer]
+    spoiled: bool
 
 
 class SapSystem:
@@ -41,8 +58,8 @@ class SapSystem:
         self.faults = Faults(ROOT)
         self.locks = OrderLocks()
         self._user = user
-        self._sessions = Sessions(user, password)
-        self._postings: set[asyncio.Task[Answer]] = set()
+        self._sessions = Sessions(user, password, lambda: str(books.setting("client")))
+        self._postings: set[asyncio.Task[Any]] = set()
 
     async def stop(self) -> None:
         """Postings still in work are rolled back with their process, as in the original."""
@@ -58,20 +75,33 @@ class SapSystem:
 
     async def answer(self, request: Request) -> Answer | None:
         """The answer to one OData call; None means that the connection is to be dropped without one."""
-        path = request.url.path
-        service = path.split("/")[5] if path.count("/") >= 5 else ""
-        method = _effective_method(request)
+        raw = await request.body() if request.url.path.rstrip("/").endswith("/$batch") else b""
+        call = call_of(request, raw)
         self.settle()
-        plan = self.faults.plan(method, path, writing=not is_reading(method, path))
+        plan = self._plan(call)
         try:
             if plan.before and plan.before.request.mode is not Mode.BUSINESS_ERROR:
                 return await self._fail_early(request, plan.before)
-            return await self._answer(request, method, plan)
+            return await self._answer(request, call, plan)
         except Refusal as refusal:
-            return error_answer(refusal, service)
+            return _refused(call, refusal)
         except Exception:
-            log.exception("the simulated SAP failed at a call", method=method, path=path)
-            return error_answer(Refusal("SY/530", "An exception was raised", status=500), service)
+            log.exception("the simulated SAP failed at a call", method=call.method, path=call.path)
+            return _refused(call, Refusal("SY/530", "An exception was raised", status=500))
+
+    def _plan(self, call: Call) -> Plan:
+        """A batch is known to faults by its own address and by those of its parts."""
+        parts: list[Call] = [call]
+        if call.is_batch:
+            with contextlib.suppress(Refusal):
+                parts += _calls_of(parse_batch(call))
+        addresses = [
+            (part.method, path, not part.is_reading and not part.is_batch)
+            for part in parts
+            for path in _addresses(part)
+        ]
+        writing = any(address[2] for address in addresses)
+        return self.faults.plan(call.method, call.path, writing=writing, also=addresses[1:])
 
     async def _fail_early(self, request: Request, fault: Fault) -> Answer | None:
         match fault.request.mode:
@@ -94,22 +124,31 @@ class SapSystem:
                     pass
         return Answer(504, "Gateway Timeout", {"content-type": "text/plain"})
 
-    async def _answer(self, request: Request, method: str, plan: Plan) -> Answer:
+    async def _answer(self, request: Request, call: Call, plan: Plan) -> Answer:
         seconds = float(self.books.setting("session_seconds"))
-        if refused := self._sessions.refuse_login(request, seconds):
+        refused = wrong_client(self.books, call) or self._sessions.refuse_login(request, seconds)
+        if refused:
             plan.give_back()
             return refused
-        if method in ("GET", "HEAD"):
-            answer = self._read(request)
+        try:
+            require_service(self.books, call)
+        except Refusal:
+            plan.give_back()
+            raise
+        if call.method in ("GET", "HEAD"):
+            answer = self._read(call)
             if request.headers.get("x-csrf-token", "").lower() == "fetch":
                 answer = self._with_token(request, answer, seconds)
             return await self._deliver(request, plan, answer)
         if refused := self._sessions.refuse_token(request, seconds):
             plan.give_back()
             return refused
+        if call.is_batch:
+            return await self._batch(request, call, plan)
         if plan.before:
-            raise _business_fault(plan.before, request.url.path)
-        return await self._write(request, method, plan)
+            raise _business_fault(plan.before, call)
+        call = replace(call, raw=await request.body())
+        return await self._write(request, call, plan)
 
     def _with_token(self, request: Request, answer: Answer, seconds: float) -> Answer:
         token, cookies = self._sessions.fetch(request, seconds)
@@ -117,60 +156,118 @@ class SapSystem:
             answer.status, answer.body, answer.headers | {"x-csrf-token": token, "set-cookie": "\n".join(cookies)}
         )
 
-    def _read(self, request: Request) -> Answer:
-        options = dict(request.query_params)
-        base = str(request.base_url).rstrip("/")
-        reader = Reader(self.books, base, request.url.path, options)
-        _require_json(request, options)
-        names = reader.filter_names() & REFERENCE_FIELDS
-        if names and self.faults.unsearchable(request.url.path):
-            text = f"Property '{sorted(names)[0]}' is not filterable"
-            raise Refusal("/IWBEP/CM_MGW_RT/176", text)
+    def _read(self, call: Call) -> Answer:
+        """A refused read is an answer like any other: it may carry a fetched token."""
         try:
-            return reader.answer()
+            if not call.v4:
+                _require_json(call)
+            names = filter_names(call.options) & REFERENCE_FIELDS
+            if names and any(self.faults.unsearchable(path) for path in _addresses(call)):
+                text = f"Property '{sorted(names)[0]}' is not filterable"
+                raise Refusal("/IWBEP/CM_MGW_RT/176", text)
+            return read_v4(self.books, call) if call.v4 else Reader(self.books, call).answer()
         except Refusal as refusal:
-            return error_answer(refusal, request.url.path.split("/")[5] if request.url.path.count("/") >= 5 else "")
+            return _refused(call, refusal)
 
-    async def _write(self, request: Request, method: str, plan: Plan) -> Answer:
-        base = str(request.base_url).rstrip("/")
-        raw = await request.body()
+    def _accept(self, calls: Sequence[Call]) -> list[Job]:
+        """Finds what the calls ask for and takes the locks of all of them, or none."""
+        jobs = [find_job(self.books, call) for call in calls]
+        orders = frozenset().union(*(job.orders for job in jobs))
+        if locked := self.locks.blocking(orders):
+            raise order_locked(locked, self.books.setting("lock_answer"))
+        self.locks.take(orders)
+        return jobs
+
+    async def _write(self, request: Request, call: Call, plan: Plan) -> Answer:
         try:
-            address = parse_address(request.url.path)
-            if method != "POST":
-                raise method_not_allowed(method, address.segments[0].name if address.segments else "")
-            job = find_job(self.books, base, request, address, raw)
-            if locked := self.locks.blocking(job.orders):
-                raise order_locked(locked, self.books.setting("lock_answer"))
+            jobs = self._accept([call])
         except Refusal:
             plan.give_back()
             raise
-        self.locks.take(job.orders)
-        task = asyncio.create_task(self._post(job, plan, request.headers.get("requestid", "")))
+        try:
+            committed = await self._finish(self._post(jobs, plan, plan.delay, call.headers.get("requestid", "")))
+        except Refusal:
+            plan.give_back()
+            raise
+        _keep_unspoiled(plan, spoiled=committed.spoiled)
+        return await self._deliver(request, plan, committed.answers[0])
+
+    async def _finish(self, posting: Coroutine[Any, Any, _Result]) -> _Result:
+        """The client may go; what SAP has accepted it finishes."""
+        task = asyncio.create_task(posting)
         self._postings.add(task)
         task.add_done_callback(self._postings.discard)
-        # The client may go; what SAP has accepted it finishes.
-        answer = await asyncio.shield(task)
-        return await self._deliver(request, plan, answer)
+        return await asyncio.shield(task)
 
-    async def _post(self, job: Job, plan: Plan, request_id: str) -> Answer:
-        """Holds the locks from acceptance to commit, also while a slow posting is under way."""
-        posting = Posting(
-            self.books,
-            self._user,
-            forget_keys=Mode.FORGET_KEYS in plan.modifiers,
-            fail_goods=Mode.PARTIAL in plan.modifiers,
-        )
+    async def _post(self, jobs: list[Job], plan: Plan, delay: float, request_id: str = "") -> _Committed:
+        """One commit for all jobs; the locks are held from acceptance to commit, also while a slow posting runs."""
+        postings = [self._posting(plan) for _ in jobs]
+        orders = frozenset().union(*(job.orders for job in jobs))
         try:
-            delay = plan.delay + (float(self.books.setting("posting_seconds")) if job.orders else 0)
+            delay += float(self.books.setting("posting_seconds")) if orders else 0
             if delay:
                 await asyncio.sleep(delay)
             with self.books.transaction():
-                return self._once(job, posting, request_id)
+                pairs = zip(jobs, postings, strict=True)
+                answers = [self._once(job, posting, request_id) for job, posting in pairs]
+        finally:
+            self.locks.release(orders)
+        return _Committed(answers, any(posting.spoiled for posting in postings))
+
+    def _posting(self, plan: Plan) -> Posting:
+        return Posting(
+            self.books,
+            self._user,
+            forget_keys=Mode.FORGET_KEYS in plan.modifiers,
+            partial=Mode.PARTIAL in plan.modifiers,
+        )
+
+    async def _batch(self, request: Request, call: Call, plan: Plan) -> Answer:
+        try:
+            parts = parse_batch(call)
         except Refusal:
             plan.give_back()
             raise
-        finally:
-            self.locks.release(job.orders)
+        replies, committed = await self._finish(self._run_batch(parts, plan))
+        if committed:
+            _keep_unspoiled(plan, spoiled=any(one.spoiled for one in committed))
+        else:
+            plan.give_back()
+            plan.after = None
+        return await self._deliver(request, plan, batch_answer(replies, v4=call.v4))
+
+    async def _run_batch(self, parts: list[Part], plan: Plan) -> tuple[list[Reply], list[_Committed]]:
+        """Parts one after the other. A fault's delay comes before the first change set, its refusal is that set's."""
+        replies: list[Reply] = []
+        committed: list[_Committed] = []
+        for part in parts:
+            if isinstance(part, Call):
+                replies.append(Reply((("", self._read_part(part)),), is_set=False))
+                continue
+            calls = [change.call for change in part.changes]
+            try:
+                if plan.before and calls:
+                    refusal, plan.before = _business_fault(plan.before, calls[0]), None
+                    raise refusal
+                committed.append(await self._post_set(calls, plan, 0.0 if committed else plan.delay))
+                names = [change.content_id for change in part.changes]
+                replies.append(Reply(tuple(zip(names, committed[-1].answers, strict=True)), is_set=True))
+            except Refusal as refusal:
+                answer = _refused(calls[0], refusal) if calls else error_answer(refusal)
+                replies.append(Reply((("", answer),), is_set=False))
+        return replies, committed
+
+    def _read_part(self, call: Call) -> Answer:
+        try:
+            require_service(self.books, call)
+        except Refusal as refusal:
+            return _refused(call, refusal)
+        return self._read(call)
+
+    async def _post_set(self, calls: list[Call], plan: Plan, delay: float) -> _Committed:
+        for call in calls:
+            require_service(self.books, call)
+        return await self._post(self._accept(calls), plan, delay)
 
     def _once(self, job: Job, posting: Posting, request_id: str) -> Answer:
         """Runs the call, or replays its stored answer when request repetition is configured and the id is known."""
@@ -214,23 +311,40 @@ class SapSystem:
             return work(posting)
 
 
-def _effective_method(request: Request) -> str:
-    """Gateway honours `X-HTTP-Method: MERGE` in a POST tunnel."""
-    tunnelled = request.headers.get("x-http-method", "")
-    return tunnelled.upper() if tunnelled and request.method == "POST" else request.method
+def _keep_unspoiled(plan: Plan, *, spoiled: bool) -> None:
+    """A partial fault that found nothing to leave out keeps its calls."""
+    partial = plan.modifiers.get(Mode.PARTIAL)
+    if partial and not spoiled:
+        partial.give_back()
 
 
-def _require_json(request: Request, options: dict[str, str]) -> None:
+def _addresses(call: Call) -> list[str]:
+    """The path, and for V4 also the path as if it were below the V2 root, which faults may leave out."""
+    return [call.path, ROOT + call.path.removeprefix(ROOT4)] if call.v4 else [call.path]
+
+
+def _calls_of(parts: list[Part]) -> list[Call]:
+    calls: list[Call] = []
+    for part in parts:
+        calls += [part] if isinstance(part, Call) else [change.call for change in part.changes]
+    return calls
+
+
+def _refused(call: Call, refusal: Refusal) -> Answer:
+    return error_answer_v4(refusal) if call.v4 else error_answer(refusal, call.service)
+
+
+def _require_json(call: Call) -> None:
     """The original answers Atom XML unless JSON is asked for; this one speaks JSON only, and says so."""
-    path = request.url.path.rstrip("/")
+    path = call.path.rstrip("/")
     free = path.count("/") <= 5 or re.search(r"(\$metadata|\$count)$", path)
-    if free or options.get("$format") == "json" or "application/json" in request.headers.get("accept", ""):
+    if free or call.options.get("$format") == "json" or "application/json" in call.headers.get("accept", ""):
         return
     text = "Only JSON is spoken here: send Accept: application/json or $format=json (without it SAP answers Atom XML)"
     raise Refusal("/IWFND/CM_COS/406", text, status=406)
 
 
-def _business_fault(fault: Fault, path: str) -> Refusal:
+def _business_fault(fault: Fault, call: Call) -> Refusal:
     code = fault.request.code or DEFICIT
-    container = DOCUMENT_CONTAINER if "MATERIAL_DOCUMENT" in path else BUSINESS_CONTAINER
+    container = DOCUMENT_CONTAINER if "MATERIAL_DOCUMENT" in call.path else BUSINESS_CONTAINER
     return Refusal(code, TEXTS.get(code, f"Business error {code}"), container=container)

@@ -1,88 +1,100 @@
-"""POST on the simulated services: finds the business call behind an address and says which orders it locks.
+"""Writing calls on the simulated services: finds the business call behind an address and says which orders it locks.
 
-The call itself runs later, inside one transaction and under its locks, where app.py decides.
+The call itself runs later, inside one transaction and under its locks, where system.py decides.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
-from starlette.requests import Request
-
-from simulators.sap import cancellations, confirmations, edm, material_documents, order_actions, proposals
+from simulators.sap import (
+    cancellations,
+    confirmations,
+    edm,
+    edm_maintenance,
+    maintenance,
+    material_documents,
+    order_actions,
+    proposals,
+)
 from simulators.sap.books import Books
+from simulators.sap.call import Call
+from simulators.sap.catalogue import ENTITIES
 from simulators.sap.client_lines import client_line
 from simulators.sap.confirmation_rules import Posting
 from simulators.sap.confirmations import find_confirmation
-from simulators.sap.messages import Refusal, not_found
-from simulators.sap.odata import Answer, entity_uri, render
+from simulators.sap.job import Job, created, locked, shown
+from simulators.sap.messages import method_not_allowed, not_found
+from simulators.sap.odata import Answer
 from simulators.sap.orders import find_order
 from simulators.sap.payload import arguments, parse_body, parse_entity, required
-from simulators.sap.reading import Address, find_entity
+from simulators.sap.reading import Address, find_entity, parse_address
 
-PROPOSALS = ("GetConfProposal", "GetGdsMvtProposal")
 _CONFIRMATION = edm.CONFIRMATION.properties
 _DOCUMENT_ITEM = edm.DOCUMENT_ITEM.properties
 
 
-@dataclass(frozen=True)
-class Job:
-    """`work` runs inside a transaction; `orders` are locked from acceptance to commit."""
-
-    orders: frozenset[str]
-    work: Callable[[Posting], Answer]
-
-
-def is_reading(method: str, path: str) -> bool:
-    """Proposals are POSTed but write nothing."""
-    return method in ("GET", "HEAD") or path.rstrip("/").rsplit("/", 1)[-1] in PROPOSALS
-
-
-def find_job(books: Books, base: str, request: Request, address: Address, raw: bytes) -> Job:
+def find_job(books: Books, call: Call) -> Job:
+    """Raises Refusal where no service takes the call."""
+    address = parse_address(call.path)
+    job = _SERVICES.get(address.service, _no_call)(books, call, address)
+    if job is not None:
+        return job
     name = address.segments[0].name if address.segments else ""
-    if name == "$batch":
-        text = "$batch is not available here; send the calls one by one"
-        raise Refusal("/IWBEP/CM_MGW_RT/501", text, status=501)
-    if len(address.segments) > 1 or (address.segments and address.segments[0].predicate is not None):
-        raise method_not_allowed(request.method, name)
-    options = dict(request.query_params)
-    match address.service, name:
-        case edm.CONFIRMATION_SERVICE, "ProdnOrdConf2":
-            return _create_confirmation(books, base, parse_body(request, raw))
-        case edm.CONFIRMATION_SERVICE, "CancelProdnOrdConf":
-            return _cancel_confirmation(books, base, options)
-        case edm.CONFIRMATION_SERVICE, "GetConfProposal":
-            return Job(frozenset(), lambda posting: proposals.confirmation(posting.books, options))
-        case edm.CONFIRMATION_SERVICE, "GetGdsMvtProposal":
-            return Job(frozenset(), lambda posting: proposals.goods_movements(posting.books, options))
-        case edm.DOCUMENT_SERVICE, "A_MaterialDocumentHeader":
-            return _create_document(books, base, parse_body(request, raw))
-        case edm.DOCUMENT_SERVICE, "Cancel" | "CancelItem":
-            return _cancel_document(books, base, options, item=name == "CancelItem")
-        case edm.ORDER_SERVICE, action if action in order_actions.ACTIONS:
-            return _order_action(books, action, options)
+    known = name in ENTITIES and ENTITIES[name].service == address.service
+    if known or call.method != "POST":
+        raise method_not_allowed(call.method, name)
+    raise not_found(name)
+
+
+def _no_call(books: Books, call: Call, address: Address) -> Job | None:
+    return None
+
+
+def _one_name(call: Call, address: Address) -> str:
+    """The set or function import of a POST that goes no deeper; "" for anything else."""
+    alone = len(address.segments) == 1 and address.segments[0].predicate is None
+    return address.segments[0].name if call.method == "POST" and alone else ""
+
+
+def _confirmation_call(books: Books, call: Call, address: Address) -> Job | None:
+    match _one_name(call, address):
+        case "ProdnOrdConf2":
+            return _create_confirmation(books, call)
+        case "CancelProdnOrdConf":
+            return _cancel_confirmation(books, call)
+        case "GetConfProposal":
+            return Job(frozenset(), lambda posting: proposals.confirmation(posting.books, call.options))
+        case "GetGdsMvtProposal":
+            return Job(frozenset(), lambda posting: proposals.goods_movements(posting.books, call.options))
         case _:
-            if name in edm.ENTITIES and edm.ENTITIES[name].service == address.service:
-                raise method_not_allowed(request.method, name)
-            raise not_found(name)
+            return None
 
 
-def method_not_allowed(method: str, name: str) -> Refusal:
-    text = f"Method '{method}' is not supported for '{name}'"
-    return Refusal("/IWBEP/CM_MGW_RT/021", text, status=405, headers={"allow": "GET"})
+def _document_call(books: Books, call: Call, address: Address) -> Job | None:
+    match _one_name(call, address):
+        case "A_MaterialDocumentHeader":
+            return _create_document(books, call)
+        case "Cancel" | "CancelItem" as name:
+            return _cancel_document(books, call, item=name == "CancelItem")
+        case _:
+            return None
 
 
-def _locked(books: Books, numbers: set[str]) -> frozenset[str]:
-    return frozenset(find_order(books, number)["ManufacturingOrder"] for number in numbers if number)
+def _order_call(books: Books, call: Call, address: Address) -> Job | None:
+    name = _one_name(call, address)
+    return _order_action(books, name, call.options) if name in order_actions.ACTIONS else None
 
 
-def _created(base: str, entity: edm.EntityType, row: dict[str, Any], posting: Posting, extra: dict[str, Any]) -> Answer:
-    headers = {"location": entity_uri(base, entity, row)} | posting.warning_header()
-    return Answer(201, {"d": render(base, entity, row) | extra}, headers)
+_SERVICES: dict[str, Callable[[Books, Call, Address], Job | None]] = {
+    edm.CONFIRMATION_SERVICE: _confirmation_call,
+    edm.DOCUMENT_SERVICE: _document_call,
+    edm.ORDER_SERVICE: _order_call,
+    edm_maintenance.MAINTENANCE_SERVICE: maintenance.find_job,
+}
 
 
-def _create_confirmation(books: Books, base: str, body: dict[str, Any]) -> Job:
-    fields, rows = parse_entity(edm.CONFIRMATION, body, "to_ProdnOrdConfMatlDocItm")
+def _create_confirmation(books: Books, call: Call) -> Job:
+    fields, rows = parse_entity(edm.CONFIRMATION, parse_body(call), "to_ProdnOrdConfMatlDocItm")
 
     def work(posting: Posting) -> Answer:
         order = find_order(posting.books, fields.get("OrderID", ""))
@@ -90,9 +102,9 @@ def _create_confirmation(books: Books, base: str, body: dict[str, Any]) -> Job:
         # An empty list is how clients say "no items": the standard control applies, as when the array is absent.
         key = confirmations.confirm(posting, dict(fields), lines or None)
         row = find_confirmation(posting.books, *key)
-        return _created(base, edm.CONFIRMATION, row, posting, {})
+        return created(call, edm.CONFIRMATION, row, posting)
 
-    return Job(_locked(books, {fields.get("OrderID", "")}), work)
+    return Job(locked(books, fields.get("OrderID", "")), work)
 
 
 _CANCEL_ARGUMENTS = {
@@ -107,8 +119,8 @@ _CANCEL_ARGUMENTS = {
 }
 
 
-def _cancel_confirmation(books: Books, base: str, options: dict[str, str]) -> Job:
-    values = arguments(options, _CANCEL_ARGUMENTS)
+def _cancel_confirmation(books: Books, call: Call) -> Job:
+    values = arguments(call.options, _CANCEL_ARGUMENTS)
     required(values, "ConfirmationGroup", "ConfirmationCount")
     original = find_confirmation(books, values["ConfirmationGroup"], values["ConfirmationCount"])
 
@@ -122,22 +134,28 @@ def _cancel_confirmation(books: Books, base: str, options: dict[str, str]) -> Jo
             key=values.get("ExternalSystemConfirmation") or "",
         )
         row = find_confirmation(posting.books, *key)
-        return Answer(200, {"d": render(base, edm.CONFIRMATION, row)}, posting.warning_header())
+        return shown(call, edm.CONFIRMATION, row, posting)
 
     return Job(frozenset({original["OrderID"]}), work)
 
 
-def _create_document(books: Books, base: str, body: dict[str, Any]) -> Job:
-    header, rows = parse_entity(edm.DOCUMENT, body, "to_MaterialDocumentItem")
-    items = [parse_entity(edm.DOCUMENT_ITEM, row, "", ignored=frozenset({"to_SerialNumbers"}))[0] for row in rows or []]
+def _create_document(books: Books, call: Call) -> Job:
+    header, rows = parse_entity(edm.DOCUMENT, parse_body(call), "to_MaterialDocumentItem")
+    items = [_document_item(row) for row in rows or []]
 
     def work(posting: Posting) -> Answer:
         year, number = material_documents.create(posting, header, items)
         row = find_entity(posting.books, edm.DOCUMENT, {"MaterialDocumentYear": year, "MaterialDocument": number})
         # The original's answer may leave the items out; clients have to read the document back.
-        return _created(base, edm.DOCUMENT, row, posting, {"to_MaterialDocumentItem": {"results": []}})
+        return created(call, edm.DOCUMENT, row, posting, {"to_MaterialDocumentItem": {"results": []}})
 
-    return Job(_locked(books, {item.get("ManufacturingOrder", "") for item in items}), work)
+    return Job(locked(books, *(item.get("ManufacturingOrder", "") for item in items)), work)
+
+
+def _document_item(body: dict[str, Any]) -> dict[str, Any]:
+    item, rows = parse_entity(edm.DOCUMENT_ITEM, body, "to_SerialNumbers")
+    serials = [parse_entity(edm.SERIAL, row, "")[0].get("SerialNumber", "") for row in rows or []]
+    return item | {"_serials": tuple(serials)}
 
 
 _DOCUMENT_ARGUMENTS = {
@@ -145,8 +163,8 @@ _DOCUMENT_ARGUMENTS = {
 } | {"PostingDate": edm.DOCUMENT.properties["PostingDate"]}
 
 
-def _cancel_document(books: Books, base: str, options: dict[str, str], *, item: bool) -> Job:
-    values = arguments(options, _DOCUMENT_ARGUMENTS)
+def _cancel_document(books: Books, call: Call, *, item: bool) -> Job:
+    values = arguments(call.options, _DOCUMENT_ARGUMENTS)
     names = ("MaterialDocumentYear", "MaterialDocument", "MaterialDocumentItem")
     required(values, *(names if item else names[:2]))
     rows = material_documents.items_of(books, values["MaterialDocumentYear"], values["MaterialDocument"])
@@ -159,11 +177,11 @@ def _cancel_document(books: Books, base: str, options: dict[str, str], *, item: 
         key = {"MaterialDocumentYear": year, "MaterialDocument": number}
         if item:
             row = find_entity(posting.books, edm.DOCUMENT_ITEM, key | {"MaterialDocumentItem": "1"})
-            return Answer(200, {"d": render(base, edm.DOCUMENT_ITEM, row)})
+            return shown(call, edm.DOCUMENT_ITEM, row, posting)
         row = find_entity(posting.books, edm.DOCUMENT, key)
-        return Answer(200, {"d": render(base, edm.DOCUMENT, row)})
+        return shown(call, edm.DOCUMENT, row, posting)
 
-    return Job(_locked(books, {row["ManufacturingOrder"] for row in rows}), work)
+    return Job(locked(books, *(row["ManufacturingOrder"] for row in rows)), work)
 
 
 def _order_action(books: Books, name: str, options: dict[str, str]) -> Job:
@@ -174,4 +192,4 @@ def _order_action(books: Books, name: str, options: dict[str, str]) -> Job:
     def work(posting: Posting) -> Answer:
         return Answer(200, {"d": {name: order_actions.run(posting.books, name, order)}})
 
-    return Job(_locked(books, {order}), work)
+    return Job(locked(books, order), work)

@@ -15,6 +15,7 @@ ORDERS = "/sap/opu/odata/sap/API_PRODUCTION_ORDER_2_SRV"
 CONFIRMATIONS = "/sap/opu/odata/sap/API_PROD_ORDER_CONFIRMATION_2_SRV"
 DOCUMENTS = "/sap/opu/odata/sap/API_MATERIAL_DOCUMENT_SRV"
 STOCK = "/sap/opu/odata/sap/API_MATERIAL_STOCK_SRV"
+MAINTENANCE = "/sap/opu/odata/sap/API_MAINTNOTIFICATION"
 AUTH = ("SHOP", "floor-secret")
 
 
@@ -22,6 +23,8 @@ class Sap:
     """What a test needs of one SAP: typed calls in the shapes of the OData services, and the control side."""
 
     orders, confirmations, documents, stock = ORDERS, CONFIRMATIONS, DOCUMENTS, STOCK
+    notifications = f"{MAINTENANCE}/MaintenanceNotification"
+    maintenance = MAINTENANCE
 
     def __init__(self, url: str, db: Path) -> None:
         self.url = url
@@ -50,6 +53,31 @@ class Sap:
             await self.sign_on()
         headers = {"x-csrf-token": self.token} | more.pop("headers", {})
         return await self.http.post(path, json=body if body is not None else {}, headers=headers, **more)
+
+    async def change(self, method: str, path: str, body: Any = None, match: str = "") -> httpx.Response:
+        """PATCH, PUT or DELETE, with If-Match where `match` is given."""
+        if not self.token:
+            await self.sign_on()
+        headers = {"x-csrf-token": self.token} | ({"if-match": match} if match else {})
+        return await self.http.request(method, path, json=body, headers=headers)
+
+    async def move(self, code: str, *items: dict[str, Any], **header: Any) -> httpx.Response:
+        """POSTs one material document."""
+        body = {"GoodsMovementCode": code, "to_MaterialDocumentItem": list(items), **header}
+        return await self.post(f"{DOCUMENTS}/A_MaterialDocumentHeader", body)
+
+    async def moved(self, code: str, *items: dict[str, Any], **header: Any) -> dict[str, str]:
+        """The arguments of Cancel for the document that was posted."""
+        answer = await self.move(code, *items, **header)
+        assert answer.status_code == 201, answer.text
+        made = answer.json()["d"]
+        return {name: f"'{made[name]}'" for name in ("MaterialDocumentYear", "MaterialDocument")}
+
+    async def batch(self, service: str, body: str, boundary: str = "b", **more: Any) -> httpx.Response:
+        if not self.token:
+            await self.sign_on()
+        headers = {"x-csrf-token": self.token, "content-type": f"multipart/mixed; boundary={boundary}"}
+        return await self.http.post(f"{service}/$batch", content=body.encode(), headers=headers, **more)
 
     async def confirm(self, order: str, operation: str, good: str = "0", **fields: Any) -> httpx.Response:
         body = {"OrderID": order, "OrderOperation": operation, "ConfirmationYieldQuantity": good, **fields}

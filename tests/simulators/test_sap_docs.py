@@ -1,13 +1,13 @@
-"""The examples in docs/simulators.md are what the simulated SAP really takes and gives."""
+"""The examples in docs/simulators-sap.md are what the simulated SAP really takes and gives."""
 
 import json
 from pathlib import Path
 
-DOCS = Path(__file__).parents[2] / "docs" / "simulators.md"
+DOCS = Path(__file__).parents[2] / "docs" / "simulators-sap.md"
 
 
 def example(heading: str) -> dict:
-    section = DOCS.read_text(encoding="utf-8").split("## SAP", 1)[1].split(f"### {heading}", 1)[1]
+    section = DOCS.read_text(encoding="utf-8").split(f"## {heading}", 1)[1]
     return json.loads(section.split("```json", 1)[1].split("```", 1)[0])
 
 
