@@ -6,57 +6,53 @@ from collections.abc import Mapping
 
 import httpx
 
-from erp.port import CallBudget, Capability, ErpCapabilities, OrderHead, SendGuard
+from erp.port import CallBudget, ErpCapabilities, OrderHead, SendGuard
+from erp.sap.bookings import Bookings
+from erp.sap.capabilities import capabilities_of
+from erp.sap.checks import broken_rule
 from erp.sap.client import SapClient
-from erp.sap.completion import Completion
 from erp.sap.confirmations import Confirmations
-from erp.sap.forecast import expected_movements
+from erp.sap.failures import refused
+from erp.sap.logon import logon_for
+from erp.sap.material_documents import KIND as MATERIAL_DOCUMENT
 from erp.sap.orders import Orders
-from erp.sap.settings import SapSettings
+from erp.sap.planning import Planning
+from erp.sap.probe import Prober
+from erp.sap.settings import SapSettings, Units
+from erp.sap.stock import Stock
+from erp.sap.wire import http_client
 from signals.documents import Booking, ErpDocument, GoodsMovement, OperationTotals, Snapshot
 from signals.erp_reads import AlternateWorkCentre, Demand, MaterialCost, Probe, StockLine
-from signals.errors import ErpMisconfigured, ErpRejected, Reason
 from signals.orders import ProductionOrder
-from signals.transactions import (
-    CompleteOrder,
-    ConfirmProduction,
-    PostingIntent,
-    Reverse,
-    Transaction,
-    TransactionType,
-)
-
-YES = Capability(supported=True)
+from signals.transactions import PostingIntent, Transaction
 
 
 class SapErp:
-    """One SAP plant. Quantities go out and come back in the units SAP is asked in."""
+    """One SAP plant. Quantities go out and come back in our units; `[erp.units]` maps SAP's."""
 
     def __init__(self, settings: SapSettings, plant_id: str, client: SapClient) -> None:
         self._client = client
+        self._settings = settings
         self._orders = Orders(client, settings, plant_id)
         self._confirmations = Confirmations(client, settings)
-        self._completion = Completion(client, self._orders)
-        self._capabilities = ErpCapabilities(
-            erp="sap",
-            transactions={
-                TransactionType.CONFIRM_PRODUCTION: YES,
-                TransactionType.REVERSE: YES,
-                TransactionType.COMPLETE_ORDER: YES,
-            },
-            find_by_key=YES,
-            totals=YES,
-            reversal=YES,
-            settle_seconds=settings.settle_seconds,
-        )
+        self._stock = Stock(client, Units(settings.units), settings.plant)
+        self._planning = Planning(client, settings, self._orders)
+        self._bookings = Bookings(client, settings, self._orders, self._confirmations, self._stock)
+        self._capabilities = capabilities_of(settings)
 
     @property
     def capabilities(self) -> ErpCapabilities:
         return self._capabilities
 
+    # --- reading -----------------------------------------------------------------------------------------------------
+
     async def released_orders(self, changed_after: str = "") -> list[OrderHead]:
         """Orders of the plant that are released and not technically complete; the mark's own second is included."""
         return await self._orders.released(changed_after)
+
+    async def changed_orders(self, changed_after: str) -> list[OrderHead]:
+        """Orders of the plant in any status, changed at or after the mark: every change moves LastChangeDateTime."""
+        return await self._orders.changed(changed_after)
 
     async def read_order(self, order: str) -> ProductionOrder:
         """The whole order. Raises ErpRejected: order_not_found, order_of_other_plant, process_order_not_supported."""
@@ -69,71 +65,65 @@ class SapErp:
         """All confirmations of an operation, oldest first; of the whole order for an empty operation."""
         return await self._confirmations.of_operation(order, operation)
 
-    async def changed_orders(self, changed_after: str) -> list[OrderHead]:
-        """Orders of the plant in any status, changed at or after the mark."""
-        return await self._orders.changed(changed_after)
-
     async def stock(self, material: str, batch: str = "") -> list[StockLine]:
-        return []
+        return await self._stock.lines(material, batch)
 
     async def pegging(self, order: str) -> list[Demand]:
-        return []
+        return await self._planning.pegging(order)
 
     async def alternates(self, work_centre: str) -> list[AlternateWorkCentre]:
-        return []
+        """Raises ErpRejected `not_supported` where no capability field is configured."""
+        return await self._planning.alternates(work_centre)
 
     async def material_cost(self, material: str) -> MaterialCost | None:
-        return None
+        return await self._planning.material_cost(material)
 
     async def probe(self) -> list[Probe]:
-        return []
+        return await Prober(self._client, self._settings).probe()
+
+    # --- booking -----------------------------------------------------------------------------------------------------
 
     async def check(self, intent: PostingIntent) -> str:
-        return ""
+        return broken_rule(intent.transaction, self._settings)
 
     async def snapshot(self, intent: PostingIntent) -> Snapshot:
-        """Nothing: SAP's documents carry our key."""
+        """Nothing: SAP's documents carry our key, and its states say what they are."""
         return Snapshot()
 
     async def find(self, intent: PostingIntent, before: Snapshot) -> Booking:
-        """By GUID filter, then by list; a completion is found by the order's status."""
-        if isinstance(intent.transaction, CompleteOrder):
-            return Booking(document=await self._completion.find(intent))
-        return Booking(document=await self._confirmations.find(intent))
+        return Booking(document=await self._bookings.find(intent))
 
     async def post(self, intent: PostingIntent, guard: SendGuard) -> Booking:
-        match intent.transaction:
-            case ConfirmProduction() as transaction:
-                return Booking(document=await self._confirmations.confirm(intent, transaction, guard))
-            case Reverse() as transaction:
-                return Booking(document=await self._confirmations.cancel(intent, transaction, guard))
-            case CompleteOrder():
-                return Booking(document=await self._completion.complete(intent, guard))
-            case other:
-                reason = self.capabilities.can(other.type).reason
-                raise ErpRejected(reason, code="not_supported", reason=Reason.NOT_SUPPORTED)
-
-    async def follow_ups(self, intent: PostingIntent) -> list[Transaction]:
-        """None: SAP books lots and activities with the confirmation."""
-        return []
+        """What `check` would refuse is refused here too, before anything is sent."""
+        told = broken_rule(intent.transaction, self._settings)
+        if told:
+            raise refused(told, told.partition(":")[0])
+        self._orders.forget_fresh()
+        return Booking(document=await self._bookings.post(intent, guard))
 
     async def read_back(self, document: ErpDocument) -> ErpDocument:
-        """The confirmation with its posted goods movements; other documents have nothing more to show.
+        """Confirmations and material documents with their goods movements; other documents have nothing more to show.
 
         A milestone's movements include those of the predecessors that SAP confirmed along with it.
         """
+        if document.kind == MATERIAL_DOCUMENT:
+            found = await self._bookings.documents.read_back(document.document)
+            return found.model_copy(update={"key": document.key, "operation": document.operation})
         if document.kind != "confirmation":
             return document
-        booked = await self._confirmations.read_back(document)
-        predecessors = await self._orders.milestone_predecessors(booked.order, booked.operation)
-        return await self._confirmations.with_automatic(booked, predecessors) if predecessors else booked
+        if document.order and document.operation:
+            predecessors = await self._orders.milestone_predecessors(document.order, document.operation)
+            if predecessors:
+                return await self._confirmations.read_back_milestone(document, predecessors)
+        return await self._confirmations.read_back(document)
 
     async def expected_movements(self, intent: PostingIntent) -> list[GoodsMovement]:
-        """What a confirmation should move. For a milestone ask before posting, while its predecessors are open."""
-        if not isinstance(intent.transaction, ConfirmProduction):
-            return []
-        known = await self._orders.read(intent.transaction.order)
-        return expected_movements(known, intent.transaction)
+        """What the posting should move. For a milestone ask before posting, while its predecessors are open."""
+        return await self._bookings.expected_movements(intent)
+
+    async def follow_ups(self, intent: PostingIntent) -> list[Transaction]:
+        """Stock of a decided lot, further characteristics, a notification's completion, a serialised receipt."""
+        return await self._bookings.follow_ups(intent)
 
     async def aclose(self) -> None:
         await self._client.aclose()
@@ -148,13 +138,7 @@ def create_sap(
     budget: CallBudget | None = None,
 ) -> SapErp:
     """The adapter for a plant's `[erp]` table. Raises ErpMisconfigured naming the variables that are not set."""
-    missing = [name for name in (config.user_env, config.password_env) if not environ.get(name)]
-    if missing:
-        raise ErpMisconfigured(
-            f"the SAP credentials of plant {plant_id} are missing: set {' and '.join(missing)} in the environment",
-            code="credentials_missing",
-        )
-    client = SapClient(
-        config, environ[config.user_env], environ[config.password_env], transport=transport, budget=budget
-    )
+    oauth = config.auth == "oauth"
+    logon = logon_for(config, plant_id, environ, http_client(config, config.token_url, transport) if oauth else None)
+    client = SapClient(config, logon, transport=transport, budget=budget)
     return SapErp(config, plant_id, client)

@@ -19,12 +19,14 @@ from erp.sap.odata import (
     key_predicate,
     text_of,
 )
+from erp.sap.settings import Units
 from signals.documents import ErpDocument, GoodsMovement
-from signals.errors import ErpRejected
+from signals.errors import ErpRejected, Reason
 from signals.ids import short_key
 
 CONFIRMATION_SET = "ProdnOrdConf2"
 MOVEMENTS = "to_ProdnOrdConfMatlDocItm"
+SAME_UNITS = Units({})
 
 
 def document_number(entity: Entity) -> str:
@@ -41,6 +43,7 @@ def split_number(document: str) -> tuple[str, str]:
         raise ErpRejected(
             f"{document!r} is no confirmation number; SAP's read GROUP/COUNT, for example 0000000207/00000001",
             code="document_not_found",
+            reason=Reason.REVERSAL,
         )
     return group, count
 
@@ -51,7 +54,7 @@ def confirmation_path(document: str) -> str:
 
 
 def confirmation_of(
-    entity: Entity, zone: ZoneInfo, movements: tuple[GoodsMovement, ...] = (), warnings: tuple[str, ...] = ()
+    entity: Entity, zone: ZoneInfo, units: Units = SAME_UNITS, warnings: tuple[str, ...] = ()
 ) -> ErpDocument:
     """A confirmation as SAP shows it. Raises UnreadableAnswer."""
     return ErpDocument(
@@ -61,7 +64,7 @@ def confirmation_of(
         yield_quantity=amount_of(entity.get("ConfirmationYieldQuantity")),
         scrap_quantity=amount_of(entity.get("ConfirmationScrapQuantity")),
         rework_quantity=amount_of(entity.get("ConfirmationReworkQuantity")),
-        unit=text_of(entity, "ConfirmationUnit"),
+        unit=units.ours(text_of(entity, "ConfirmationUnit")),
         key=guid_of(entity.get("ExternalSystemConfirmation")),
         text=text_of(entity, "ConfirmationText"),
         final=flag_of(entity.get("IsFinalConfirmation")) or bool(text_of(entity, "FinalConfirmationType")),
@@ -69,7 +72,6 @@ def confirmation_of(
         reversal=flag_of(entity.get("IsReversal")),
         entered_by=text_of(entity, "EnteredByUser"),
         entered_at=_entered_at(entity, zone),
-        goods_movements=movements,
         warnings=warnings,
     )
 
@@ -78,7 +80,7 @@ def _entered_at(entity: Entity, zone: ZoneInfo) -> datetime | None:
     return instant_of(entity.get("ConfirmationEntryDate"), entity.get("ConfirmationEntryTime"), zone)
 
 
-def movement_of(row: Entity) -> GoodsMovement:
+def movement_of(row: Entity, units: Units = SAME_UNITS) -> GoodsMovement:
     year = text_of(row, "MaterialDocumentYear")
     number = text_of(row, "MaterialDocument")
     return GoodsMovement(
@@ -87,15 +89,15 @@ def movement_of(row: Entity) -> GoodsMovement:
         material=text_of(row, "Material"),
         movement_type=text_of(row, "GoodsMovementType"),
         quantity=amount_of(row.get("QuantityInEntryUnit")),
-        unit=text_of(row, "EntryUnit"),
+        unit=units.ours(text_of(row, "EntryUnit")),
         batch=text_of(row, "Batch"),
         storage_location=text_of(row, "StorageLocation"),
     )
 
 
-def posted_movements(rows: list[Entity]) -> tuple[GoodsMovement, ...]:
+def posted_movements(rows: list[Entity], units: Units = SAME_UNITS) -> tuple[GoodsMovement, ...]:
     """Lines that have a material document; one without is still to be posted or lies in the error list."""
-    return tuple(movement_of(row) for row in rows if text_of(row, "MaterialDocument").strip("0"))
+    return tuple(movement_of(row, units) for row in rows if text_of(row, "MaterialDocument").strip("0"))
 
 
 def carries_key(document: ErpDocument, key: UUID) -> bool:

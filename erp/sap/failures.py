@@ -1,4 +1,5 @@
-"""Which failure of SAP means what (reference erp.md 1.8): the one place that turns HTTP and Gateway errors into ours.
+"""Which failure of SAP means what (reference erp.md 1.8): the one place that turns HTTP, Gateway and message errors
+into ours, with their reason.
 
 The question behind every rule is whether a booking request was certainly not processed.
 """
@@ -14,10 +15,75 @@ from typing import Any
 
 import httpx
 
-from signals.errors import ErpBusy, ErpError, ErpInDoubt, ErpMisconfigured, ErpRejected, ErpUnavailable
+from erp.sap.odata import Entity, text_of
+from signals.errors import ErpBusy, ErpError, ErpInDoubt, ErpMisconfigured, ErpRejected, ErpUnavailable, Reason
 
 LOCK_CODES = frozenset({"ME/006", "M3/682", "M3/024", "M3/023"})
 _LOCK_TEXT = re.compile(r"\b(locked|being (processed|edited|maintained)|blocked) by\b", re.IGNORECASE)
+REASONS: dict[str, Reason] = {
+    "M7/053": Reason.PERIOD_CLOSED,
+    "M7/021": Reason.STOCK_SHORT,
+    "RU/505": Reason.STOCK_SHORT,
+    "M7/022": Reason.TOLERANCE,
+    "RU/105": Reason.TOLERANCE,
+    "RU/107": Reason.TOLERANCE,
+    "RU/108": Reason.TOLERANCE,
+    "M7/001": Reason.MASTER_DATA,
+    "M7/018": Reason.MASTER_DATA,
+    "M7/175": Reason.MASTER_DATA,
+    "M7/188": Reason.MASTER_DATA,
+    "M7/189": Reason.RULE,
+    "M7/202": Reason.MASTER_DATA,
+    "M7/360": Reason.MASTER_DATA,
+    "M8/147": Reason.MASTER_DATA,
+    "M3/305": Reason.MASTER_DATA,
+    "BM/302": Reason.MASTER_DATA,
+    "CO/017": Reason.MASTER_DATA,
+    "CO/101": Reason.MASTER_DATA,
+    "RU/006": Reason.MASTER_DATA,
+    "RU/103": Reason.MASTER_DATA,
+    "RU/102": Reason.RULE,
+    "RU/106": Reason.ORDER_STATUS,
+    "RU/109": Reason.REVERSAL,
+    "RU/110": Reason.REVERSAL,
+    "M7/102": Reason.REVERSAL,
+    "MM_IM_ODATA_API_MDOC/011": Reason.CLIENT_BUG,
+    "order_not_found": Reason.MASTER_DATA,
+    "order_not_released": Reason.ORDER_STATUS,
+    "order_of_other_plant": Reason.MASTER_DATA,
+    "order_incomplete": Reason.MASTER_DATA,
+    "process_order_not_supported": Reason.NOT_SUPPORTED,
+    "component_lot_ambiguous": Reason.MASTER_DATA,
+    "document_not_found": Reason.REVERSAL,
+    "hangs_on_confirmation": Reason.REVERSAL,
+    "capacity_changed_since": Reason.REVERSAL,
+    "quantity_not_representable": Reason.RULE,
+    "inspection_lot_not_found": Reason.MASTER_DATA,
+    "inspection_lot_ambiguous": Reason.MASTER_DATA,
+    "inspection_lot_decided": Reason.RULE,
+    "characteristic_not_found": Reason.MASTER_DATA,
+    "work_centre_not_found": Reason.MASTER_DATA,
+    "capacity_not_found": Reason.MASTER_DATA,
+    "notification_not_found": Reason.MASTER_DATA,
+    "malfunction_end_set": Reason.RULE,
+    "batch_stock_not_found": Reason.STOCK_SHORT,
+    "HTTP/405": Reason.NOT_SUPPORTED,
+    "HTTP/501": Reason.NOT_SUPPORTED,
+}
+"""Why SAP (or this adapter for it) refused, by code. Classes follow reference erp.md 1.8; codes may be widened here."""
+_REASON_OF_CLASS = (
+    ("BS/", Reason.ORDER_STATUS),
+    ("CO_MES_INT/", Reason.ORDER_STATUS),
+    ("QM/", Reason.RULE),
+    ("QA/", Reason.RULE),
+    ("IM/", Reason.RULE),
+    ("/IWCOR/", Reason.CLIENT_BUG),
+    ("/IWBEP/CM_MGW_RT/", Reason.CLIENT_BUG),
+    ("sap-", Reason.RULE),
+)
+PLAIN_TEXT_LENGTH = 120
+REFUSING = ("E", "A", "X")
+"""Message types of a refusal: error, abort, exit."""
 PROCESSED_BEFORE = "/IWBEP/CM_COS/005"
 _SET_UP_CODES = ("/IWFND/MED/", "/IWBEP/CM_COS/001")
 _CONTAINER = re.compile(r"^(/IW|MM_IM_ODATA_API_MDOC/014$|SY/530$)")
@@ -51,6 +117,34 @@ class ErrorBody:
         return any(code.startswith(_SET_UP_CODES) for code in self.codes)
 
 
+def reason_of(code: str) -> Reason:
+    """The class of a refusal; a code that nobody listed is `other`."""
+    by_class = (reason for prefix, reason in _REASON_OF_CLASS if code.startswith(prefix))
+    return REASONS.get(code) or next(by_class, Reason.OTHER)
+
+
+def refused(message: str, code: str) -> ErpRejected:
+    """A refusal with its reason."""
+    return ErpRejected(message, code=code, reason=reason_of(code))
+
+
+def message_failure(message: Entity, what: str) -> ErpError | None:
+    """The refusal that a FunctionMessage of type E, A or X is, though it came with HTTP 200 (reference erp.md 1.2)."""
+    if text_of(message, "SystemMessageType").upper() not in REFUSING:
+        return None
+    code = message_code(message)
+    told = f"{what}: SAP refused with {code} {message_text(message)}".rstrip()
+    return ErpBusy(told, code=code) if code in LOCK_CODES or _LOCK_TEXT.search(told) else refused(told, code)
+
+
+def message_code(message: Entity) -> str:
+    return f"{text_of(message, 'SystemMessageIdentification')}/{text_of(message, 'SystemMessageNumber')}"
+
+
+def message_text(message: Entity) -> str:
+    return text_of(message, "SystemMessageLongText") or text_of(message, "SystemMessageVariable1")
+
+
 def _error_of(response: httpx.Response) -> dict[str, Any]:
     try:
         payload = response.json()
@@ -61,9 +155,9 @@ def _error_of(response: httpx.Response) -> dict[str, Any]:
 
 
 def _details_of(error: dict[str, Any]) -> list[dict[str, Any]]:
-    """Details of severity error, innermost last; warnings and infos are no causes."""
+    """Details of severity error, innermost last; warnings and infos are no causes. V4 has `details` beside them."""
     inner = error.get("innererror")
-    details = inner.get("errordetails") if isinstance(inner, dict) else None
+    details = inner.get("errordetails") if isinstance(inner, dict) else error.get("details")
     rows = [d for d in details if isinstance(d, dict)] if isinstance(details, list) else []
     return [d for d in rows if str(d.get("severity") or "error").lower() == "error"]
 
@@ -100,7 +194,8 @@ def failure_of(response: httpx.Response, what: str, *, booking: bool) -> ErpErro
     """The error that an answer outside 2xx stands for. `booking` says whether the request would have booked."""
     status = response.status_code
     body = ErrorBody(response)
-    told = f"{what}: SAP answered HTTP {status}" + (f", {body.code}: {body.text}" if body.text else "")
+    said = f"{body.code}: {body.text}" if body.text else _plain_text(response) if status == 401 else ""
+    told = f"{what}: SAP answered HTTP {status}" + (f", {said}" if said else "")
     if PROCESSED_BEFORE in body.codes and booking:
         return ErpInDoubt(f"{told}; it was processed before and its result is no longer stored", code=PROCESSED_BEFORE)
     if status == 429:
@@ -113,11 +208,13 @@ def failure_of(response: httpx.Response, what: str, *, booking: bool) -> ErpErro
         return ErpMisconfigured(f"{told}; {_set_up_hint(status)}", code=body.code or f"HTTP/{status}")
     if status >= 500 and status != 501:
         return _server_failure(told, response, booking=booking)
+    if status == 408 and booking:
+        return ErpInDoubt(told, code="HTTP/408")
     if status in (408, 412, 428):
-        return ErpInDoubt(told, code="HTTP/408") if booking and status == 408 else ErpUnavailable(told)
+        return ErpUnavailable(told, code=f"HTTP/{status}")
     if status == 404:
         return _not_found(told, body)
-    return ErpRejected(told, code=body.code or f"HTTP/{status}")
+    return refused(told, body.code or f"HTTP/{status}")
 
 
 def _server_failure(told: str, response: httpx.Response, *, booking: bool) -> ErpError:
@@ -129,13 +226,20 @@ def _server_failure(told: str, response: httpx.Response, *, booking: bool) -> Er
 
 def _not_found(told: str, body: ErrorBody) -> ErpError:
     if body.found:
-        return SapNotFound(told, code=body.code or "HTTP/404")
+        code = body.code or "HTTP/404"
+        return SapNotFound(told, code=code, reason=Reason.MASTER_DATA)
     return ErpMisconfigured(f"{told}; check the url and whether the OData service is activated", code="HTTP/404")
+
+
+def _plain_text(response: httpx.Response) -> str:
+    """What a log-on page says: SAP answers HTML there, and tells a wrong client from a wrong password."""
+    body = re.sub(r"<title>.*?</title>|<[^>]*>", " ", response.text, flags=re.DOTALL | re.IGNORECASE)
+    return " ".join(body.split())[:PLAIN_TEXT_LENGTH]
 
 
 def _set_up_hint(status: int) -> str:
     if status == 401:
-        return "check the user and the password"
+        return "check the user and the password, or the OAuth client"
     if status == 403:
         return "the user lacks the authorisation, or the communication arrangement is missing"
     return "check the url, the communication arrangement and the service's activation"

@@ -5,10 +5,13 @@ A forecast for the read-back, not a posting: SAP books the movements itself.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from decimal import ROUND_HALF_UP, Decimal
 
-from erp.sap.odata import SMALLEST_QUANTITY
-from erp.sap.orders import SapOrder, predecessors_to_milestone
+from erp.sap.odata import SMALLEST_QUANTITY, Entity, text_of
+from erp.sap.order_rows import SapOrder, predecessors_to_milestone
+from erp.sap.settings import Units
+from erp.sap.steps import receives_apart
 from signals.documents import GoodsMovement
 from signals.orders import Component, ConfirmationMode, Operation, OutputKind, ProductionOrder
 from signals.transactions import ComponentUse, ConfirmProduction
@@ -75,6 +78,8 @@ def is_use_of(use: ComponentUse, component: Component) -> bool:
 
 def _receipt(order: ProductionOrder, operation: Operation, transaction: ConfirmProduction) -> list[GoodsMovement]:
     output = next((o for o in order.outputs if o.kind is OutputKind.MAIN), None)
+    if receives_apart(transaction):
+        return []  # serial numbers: the receipt is a posting of its own
     if not operation.automatic_receipt or output is None or transaction.yield_quantity == 0:
         return []
     return [_movement(output.material, RECEIPT, transaction.yield_quantity, output.unit)]
@@ -86,3 +91,18 @@ def _movement(material: str, movement_type: str, quantity: Decimal, unit: str) -
 
 def _rounded(value: Decimal) -> Decimal:
     return value.quantize(SMALLEST_QUANTITY, ROUND_HALF_UP)
+
+
+def movements_of_goods(items: Iterable[Entity], units: Units) -> list[GoodsMovement]:
+    """A material document moves what its items say."""
+    return [
+        GoodsMovement(
+            material=text_of(item, "Material"),
+            movement_type=text_of(item, "GoodsMovementType"),
+            quantity=Decimal(text_of(item, "QuantityInEntryUnit")),
+            unit=units.ours(text_of(item, "EntryUnit")),
+            batch=text_of(item, "Batch"),
+            storage_location=text_of(item, "StorageLocation"),
+        )
+        for item in items
+    ]

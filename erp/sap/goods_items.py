@@ -1,14 +1,21 @@
-"""Goods-movement items of a confirmation: SAP's proposal, with the lots and quantities that were really used."""
+"""Goods-movement items of a confirmation: SAP's proposal, with lots, quantities and stock types as they really are."""
 
 from __future__ import annotations
 
 from erp.sap.client import SapClient
+from erp.sap.documents import MOVEMENTS
+from erp.sap.failures import refused
 from erp.sap.odata import Entity, UnreadableAnswer, decimal_literal, entities_of, quantity_text, text_literal, text_of
-from erp.sap.settings import CONFIRMATION_SERVICE, STOCK_SERVICE, SapSettings
-from signals.errors import ErpRejected, ErpUnavailable
+from erp.sap.settings import CONFIRMATION_SERVICE, STOCK_SERVICE, SapSettings, Units
+from erp.sap.steps import receives_apart
+from signals.bookings import StockKind
+from signals.errors import ErpUnavailable
 from signals.transactions import ComponentUse, ConfirmProduction
 
 ISSUE_TYPES = ("261",)
+RECEIPT_TYPES = ("101",)
+USABILITY = {StockKind.INSPECTION: "X", StockKind.BLOCKED: "S"}
+"""InventoryUsabilityCode of a receipt that does not go to unrestricted stock."""
 _CREATE_FIELDS = (
     "OrderID",
     "OrderItem",
@@ -35,17 +42,28 @@ class GoodsItems:
     def __init__(self, client: SapClient, settings: SapSettings) -> None:
         self._client = client
         self._settings = settings
+        self._units = Units(settings.units)
 
-    async def adjusted(self, transaction: ConfirmProduction) -> list[Entity]:
-        """Items to send; none where SAP shall backflush by its own control."""
-        if not transaction.components and not transaction.component_lot:
-            return []
+    async def of(self, transaction: ConfirmProduction, *, receives: bool) -> Entity:
+        """What the confirmation says of goods movements; nothing where SAP shall backflush by its own control.
+
+        `receives` tells that its operation receives the output by itself.
+        """
+        apart = receives and receives_apart(transaction)
+        elsewhere = receives and transaction.receipt_stock is not StockKind.UNRESTRICTED
+        if not (transaction.components or transaction.component_lot or apart or elsewhere):
+            return {}
         items = await self._proposal(transaction)
         for use in transaction.components:
             items = self._with_use(items, use, transaction)
         if transaction.component_lot:
             items = await self._with_lot(items, transaction)
-        return items
+        if apart:
+            items = [item for item in items if not _is_receipt(item)]
+        elif elsewhere:
+            usability = {"InventoryUsabilityCode": USABILITY[transaction.receipt_stock]}
+            items = [item | usability if _is_receipt(item) else item for item in items]
+        return {MOVEMENTS: items} if items else {"APIConfHasNoGoodsMovements": True} if apart else {}
 
     async def _proposal(self, transaction: ConfirmProduction) -> list[Entity]:
         answer = await self._client.call(
@@ -70,7 +88,7 @@ class GoodsItems:
         """The first use of a component takes the proposal's line, further lots of it get lines of their own."""
         position = next((i for i, item in enumerate(items) if _is_line_of(item, use)), None)
         line = dict(items[position]) if position is not None else self._new_line(use, transaction)
-        line |= {"QuantityInEntryUnit": quantity_text(use.quantity), "EntryUnit": use.unit}
+        line |= {"QuantityInEntryUnit": quantity_text(use.quantity), "EntryUnit": self._units.theirs(use.unit)}
         line |= {"Batch": use.batch} if use.batch else {}
         line |= {"StorageLocation": use.storage_location} if use.storage_location else {}
         earlier = any(other is not use and _same_component(other, use) for other in _before(transaction, use))
@@ -97,10 +115,10 @@ class GoodsItems:
         open_lines = [item for item in open_lines if text_of(item, "Material") in materials]
         if len(open_lines) > 1:
             several = ", ".join(text_of(item, "Material") for item in open_lines)
-            raise ErpRejected(
+            raise refused(
                 f"order {transaction.order} operation {transaction.operation}: lot {lot} may belong to {several}; "
                 "name the material of the lot tag in the plant file",
-                code="component_lot_ambiguous",
+                "component_lot_ambiguous",
             )
         return [item | {"Batch": lot} if any(item is line for line in open_lines) else item for item in items]
 
@@ -108,6 +126,10 @@ class GoodsItems:
         condition = f"Batch eq {text_literal(lot)} and Plant eq {text_literal(self._settings.plant)}"
         rows = await self._client.read_entities(STOCK_SERVICE, "A_MatlStkInAcctMod", {"$filter": condition})
         return {text_of(row, "Material") for row in rows}
+
+
+def _is_receipt(item: Entity) -> bool:
+    return text_of(item, "GoodsMovementType") in RECEIPT_TYPES
 
 
 def _is_line_of(item: Entity, use: ComponentUse) -> bool:

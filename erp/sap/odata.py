@@ -13,7 +13,7 @@ from urllib.parse import quote
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from signals.errors import ErpRejected
+from signals.errors import ErpRejected, Reason
 
 Entity = dict[str, Any]
 
@@ -81,6 +81,7 @@ def quantity_text(value: Decimal) -> str:
             f"SAP takes quantities from 0 with 10 digits before and 3 after the point, not {value}; "
             "round it to the unit's decimals",
             code="quantity_not_representable",
+            reason=Reason.RULE,
         )
     return f"{value:f}" if value == 0 else f"{value.normalize():f}"
 

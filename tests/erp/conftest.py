@@ -17,8 +17,11 @@ import pytest
 import pytest_asyncio
 
 from domain.plant_erp import ControlProfile, ErpConfig
+from erp.port import SendGuard
 from erp.sap import SapErp, create_sap
+from signals.documents import ErpDocument
 from signals.orders import ConfirmationMode
+from signals.transactions import PostingIntent
 
 USER, PASSWORD = "MES_TEST", "only-for-this-test"
 ERP_PLANT = "1010"
@@ -81,6 +84,22 @@ CONTROL_PROFILES = {
         "PP06": {"confirmation": "milestone", "automatic_receipt": True},
     }
 }
+
+
+def go() -> None:
+    """A guard that lets the request go."""
+
+
+async def book(erp: SapErp, intent: PostingIntent, guard: SendGuard = go) -> ErpDocument:
+    """Post, and the document that came of it."""
+    document = (await erp.post(intent, guard)).document
+    assert document is not None
+    return document
+
+
+async def look(erp: SapErp, intent: PostingIntent) -> ErpDocument | None:
+    """What the books show of the intent."""
+    return (await erp.find(intent, await erp.snapshot(intent))).document
 
 
 @dataclass

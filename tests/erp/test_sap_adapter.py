@@ -13,10 +13,11 @@ import pytest
 
 from domain.plant_erp import ErpConfig
 from erp.sap import create_sap
-from signals.errors import ErpBusy, ErpInDoubt, ErpMisconfigured, ErpRejected, ErpUnavailable
+from signals.errors import ErpBusy, ErpInDoubt, ErpMisconfigured, ErpRejected, ErpUnavailable, Reason
 from signals.ids import short_key
 from signals.orders import ConfirmationMode, ErpOrderStatus
 from signals.transactions import CompleteOrder, ComponentUse, ConfirmProduction, PostingIntent, Reverse
+from tests.erp.conftest import book, look
 
 DAY = date(2026, 11, 22)
 
@@ -32,10 +33,6 @@ def confirm(order: str, operation: str = "0010", yielded: str = "10", **changes:
         **changes,
     )
     return PostingIntent(key=uuid4(), transaction=transaction, report_ids=("r1",))
-
-
-def go() -> None:
-    """A guard that lets the request go."""
 
 
 def milli(value: str) -> Decimal:
@@ -79,7 +76,7 @@ async def test_released_orders_are_listed_after_a_change_mark_and_completed_ones
     assert order in heads
     assert order in {h.order for h in await erp.released_orders(heads[order].change_mark)}
     assert order not in {h.order for h in await erp.released_orders("20991231235959")}
-    await erp.post(PostingIntent(key=uuid4(), transaction=_completion(order)), go)
+    await book(erp, PostingIntent(key=uuid4(), transaction=_completion(order)))
     assert order not in {h.order for h in await erp.released_orders()}
 
 
@@ -96,7 +93,7 @@ async def test_an_unmapped_control_profile_is_confirmed_but_never_receives(sap, 
 async def test_a_confirmation_carries_key_text_reason_quantities_and_times(sap, erp, order):
     began, ended = datetime(2026, 11, 22, 5, 30, tzinfo=UTC), datetime(2026, 11, 22, 6, 45, 7, tzinfo=UTC)
     intent = confirm(order, scrap_quantity=Decimal(2), reason="SCRATCH", started_at=began, ended_at=ended)
-    document = await erp.post(intent, go)
+    document = await book(erp, intent)
     (booked,) = await sap.standing(order)
     assert (booked["yield"], booked["scrap"], booked["reason"]) == ("10", "2", "0042")
     assert booked["key"] == str(intent.key)
@@ -111,7 +108,7 @@ async def test_backflush_and_receipt_are_read_back_just_as_they_were_expected(sa
     for operation in ("0010", "0020", "0030"):
         intent = confirm(order, operation, yielded="11", final=operation == "0030")
         expected = await erp.expected_movements(intent)
-        document = await erp.read_back(await erp.post(intent, go))
+        document = await erp.read_back(await book(erp, intent))
         assert [(m.material, m.movement_type, milli(str(m.quantity))) for m in document.goods_movements] == [
             (m.material, m.movement_type, milli(str(m.quantity))) for m in expected
         ]
@@ -130,7 +127,7 @@ async def test_a_milestone_is_read_back_with_what_its_predecessors_consumed(sap,
     await sap.seed_order(order_number, operations=operations)
     intent = confirm(order_number, "0020", scrap_quantity=Decimal(1))
     expected = await erp.expected_movements(intent)
-    document = await erp.read_back(await erp.post(intent, go))
+    document = await erp.read_back(await book(erp, intent))
     assert {m.material for m in expected} == {"RM-1", "RM-2", "FG-100"}
     assert {(m.material, milli(str(m.quantity))) for m in document.goods_movements} == {
         (m.material, milli(str(m.quantity))) for m in expected
@@ -146,9 +143,9 @@ async def test_the_lot_that_was_loaded_is_issued_and_the_rest_of_the_proposal_st
     lot = {"material": "RM-LOT", "plant": "1010", "quantity": "500", "unit": "PC", "batch": "COIL-7741"}
     await sap.seed(stock=[lot])
     for operation in ("0010", "0020"):
-        await erp.post(confirm(order_number, operation), go)
+        await book(erp, confirm(order_number, operation))
     intent = confirm(order_number, "0030", component_lot="COIL-7741")
-    document = await erp.read_back(await erp.post(intent, go))
+    document = await erp.read_back(await book(erp, intent))
     moved = {m.material: (m.movement_type, m.quantity, m.batch) for m in document.goods_movements}
     assert moved["RM-LOT"] == ("261", Decimal(10), "COIL-7741")
     assert moved["RM-1"][:2] == ("261", Decimal(20))
@@ -159,7 +156,7 @@ async def test_measured_use_replaces_the_proposed_quantity(sap, erp, order):
     use = ComponentUse(material="RM-1", quantity=Decimal("21.5"), unit="KG", storage_location="RM01")
     intent = confirm(order, components=(use,))
     expected = await erp.expected_movements(intent)
-    document = await erp.read_back(await erp.post(intent, go))
+    document = await erp.read_back(await book(erp, intent))
     assert [(m.material, m.quantity) for m in expected] == [("RM-1", Decimal("21.5"))]
     assert [(m.material, m.quantity) for m in document.goods_movements] == [("RM-1", Decimal("21.5"))]
 
@@ -168,7 +165,7 @@ async def test_times_and_dates_are_written_in_the_erps_zone(sap, order):
     berlin = sap.adapter(zone="Europe/Berlin")
     late = datetime(2026, 7, 1, 22, 30, tzinfo=UTC)
     intent = confirm(order, started_at=late, ended_at=late)
-    await berlin.post(intent, go)
+    await book(berlin, intent)
     service = f"{sap.url}/sap/opu/odata/sap/API_PROD_ORDER_CONFIRMATION_2_SRV/ProdnOrdConf2"
     url = f"{service}?$filter=OrderID%20eq%20'{order}'&$format=json"
     answer = await sap.control.get(url, auth=("MES_TEST", "only-for-this-test"))
@@ -180,8 +177,8 @@ async def test_times_and_dates_are_written_in_the_erps_zone(sap, order):
 
 async def test_a_quantity_that_sap_cannot_hold_is_refused_before_anything_is_sent(sap, erp, order):
     with pytest.raises(ErpRejected) as refused:
-        await erp.post(confirm(order, yielded="1.2345"), _never)
-    assert refused.value.code == "quantity_not_representable"
+        await book(erp, confirm(order, yielded="1.2345"), _never)
+    assert (refused.value.code, refused.value.reason) == ("sap-quantity/1", Reason.RULE)
     assert await sap.documents(order) == []
 
 
@@ -194,7 +191,7 @@ async def test_a_guard_that_refuses_keeps_the_request_from_being_sent(sap, erp, 
         raise ErpUnavailable("deadline passed")
 
     with pytest.raises(ErpUnavailable):
-        await erp.post(confirm(order), too_late)
+        await book(erp, confirm(order), too_late)
     assert await sap.documents(order) == []
 
 
@@ -202,11 +199,11 @@ async def test_a_guard_that_refuses_keeps_the_request_from_being_sent(sap, erp, 
 
 
 async def test_a_reversal_has_its_own_key_and_takes_the_goods_movements_back(sap, erp, order):
-    document = await erp.post(confirm(order), go)
+    document = await book(erp, confirm(order))
     intent = PostingIntent(key=uuid4(), transaction=_reversal(order, document.document))
-    assert await erp.find(intent) is None
-    reversal = await erp.post(intent, go)
-    found = await erp.find(intent)
+    assert await look(erp, intent) is None
+    reversal = await book(erp, intent)
+    found = await look(erp, intent)
     assert found is not None
     assert found.document == reversal.document
     assert found.reversal
@@ -215,24 +212,24 @@ async def test_a_reversal_has_its_own_key_and_takes_the_goods_movements_back(sap
 
 
 async def test_reversing_what_is_reversed_is_refused(erp, order):
-    document = await erp.post(confirm(order), go)
-    await erp.post(PostingIntent(key=uuid4(), transaction=_reversal(order, document.document)), go)
+    document = await book(erp, confirm(order))
+    await book(erp, PostingIntent(key=uuid4(), transaction=_reversal(order, document.document)))
     with pytest.raises(ErpRejected):
-        await erp.post(PostingIntent(key=uuid4(), transaction=_reversal(order, document.document)), go)
+        await book(erp, PostingIntent(key=uuid4(), transaction=_reversal(order, document.document)))
 
 
 async def test_technical_completion_is_found_by_the_orders_status(sap, erp, order):
     intent = PostingIntent(key=uuid4(), transaction=_completion(order))
-    assert await erp.find(intent) is None
-    await erp.post(intent, go)
-    assert await erp.find(intent) is not None
+    assert await look(erp, intent) is None
+    await book(erp, intent)
+    assert await look(erp, intent) is not None
     assert "TECO" in (await sap.order(order))["status"]
 
 
 async def test_a_refusal_inside_http_200_is_a_refusal(sap, erp, order_number):
     await sap.seed_order(order_number, status=["CRTD"])
     with pytest.raises(ErpRejected):
-        await erp.post(PostingIntent(key=uuid4(), transaction=_completion(order_number)), go)
+        await book(erp, PostingIntent(key=uuid4(), transaction=_completion(order_number)))
 
 
 def _reversal(order: str, document: str) -> Reverse:
@@ -250,12 +247,12 @@ def _completion(order: str) -> CompleteOrder:
 async def test_a_document_is_found_by_list_where_the_key_is_not_searchable_or_forgotten(sap, erp, order, mode):
     await sap.fault(mode, probability=1)
     intent = confirm(order)
-    document = await erp.post(intent, go)
+    document = await book(erp, intent)
     await sap.by_hand(order=order, operation="0010", **{"yield": "10"})
-    found = await erp.find(intent)
+    found = await look(erp, intent)
     assert found is not None
     assert found.document == document.document
-    assert await erp.find(confirm(order)) is None
+    assert await look(erp, confirm(order)) is None
 
 
 async def test_all_pages_of_an_operations_documents_are_read(sap, erp, order):
@@ -288,26 +285,26 @@ async def test_each_failure_is_classed_by_what_it_leaves_in_the_books(sap, order
     await erp.documents(order, "0010")
     await sap.fault(mode, calls=1, path="/sap/opu/odata/sap/API_PROD_ORDER_CONFIRMATION_2_SRV", **options)
     with pytest.raises(error) as raised:
-        await erp.post(intent, go)
+        await book(erp, intent)
     assert type(raised.value) is error
     assert len(await sap.standing(order)) == booked
     await sap.heal()
     if mode != "throttle":
-        assert (await erp.find(intent) is not None) == bool(booked)
+        assert (await look(erp, intent) is not None) == bool(booked)
     await erp.aclose()
 
 
 async def test_the_business_code_comes_from_inside_the_container(sap, erp, order):
     await sap.fault("business_error", calls=1, code="M7/053")
     with pytest.raises(ErpRejected) as refused:
-        await erp.post(confirm(order), go)
+        await book(erp, confirm(order))
     assert refused.value.code == "M7/053"
 
 
 async def test_a_closed_posting_period_is_refused_with_its_code(sap, erp, order):
     await sap.settings(open_periods=["2026-10"])
     with pytest.raises(ErpRejected) as refused:
-        await erp.post(confirm(order), go)
+        await book(erp, confirm(order))
     assert refused.value.code == "M7/053"
 
 
@@ -315,7 +312,7 @@ async def test_a_closed_posting_period_is_refused_with_its_code(sap, erp, order)
 async def test_a_locked_order_is_busy_however_sap_says_it(sap, erp, order, answer):
     await sap.settings(lock_answer=answer)
     await sap.fault("slow", calls=1, seconds=1.5)
-    slow = asyncio.create_task(_outcome(lambda: erp.post(confirm(order), go)))
+    slow = asyncio.create_task(_outcome(lambda: book(erp, confirm(order))))
     second = confirm(order)
     await _until_locked(erp, second)
     assert await slow is ErpInDoubt
@@ -325,7 +322,7 @@ async def test_a_locked_order_is_busy_however_sap_says_it(sap, erp, order, answe
 async def _until_locked(erp: Any, intent: PostingIntent) -> None:
     await asyncio.sleep(0.3)
     with pytest.raises(ErpBusy):
-        await erp.post(intent, go)
+        await book(erp, intent)
 
 
 async def _outcome(call: Callable[[], Any]) -> type[Exception] | None:
@@ -339,7 +336,7 @@ async def _outcome(call: Callable[[], Any]) -> type[Exception] | None:
 async def test_a_partial_booking_shows_as_missing_goods_movements(sap, erp, order):
     await sap.fault("partial", calls=1)
     intent = confirm(order)
-    document = await erp.read_back(await erp.post(intent, go))
+    document = await erp.read_back(await book(erp, intent))
     assert document.goods_movements == ()
     assert len(await erp.expected_movements(intent)) == 1
 

@@ -17,8 +17,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domain.plant_erp import ErpConfig
-from erp.sap import SapErp, create_sap
 from erp.budget import LocalBudget
+from erp.sap import SapErp, create_sap
 from erp.sap.odata import (
     date_of,
     decimal_literal,
@@ -206,7 +206,8 @@ async def test_warnings_of_a_success_are_kept():
     answer = httpx.Response(
         201, json={"d": {"ConfirmationGroup": "1", "ConfirmationCount": "2"}}, headers={"sap-message": message}
     )
-    document = await adapter(Script(answer)).post(confirm(), lambda: None)
+    document = (await adapter(Script(answer)).post(confirm(), lambda: None)).document
+    assert document is not None
     assert document.warnings == ("RU/110: Quantity is below planned",)
 
 
