@@ -57,7 +57,7 @@ class _OrderBooks:
             order="sequence",
         )
         fields = ["state", "quantity", "product.code", "unit.symbol", "from_location.code", "to_location.code"]
-        fields += ["to_location.type", "from_location.type", "production_input", "effective_date", "create_uid.login"]
+        fields += ["to_location.type", "from_location.type", "production_input", "effective_date", "write_uid.login"]
         moves = await admin.rows("stock.move", [("production", "=", production["id"])], fields)
         cycles = [cycle for work in works for cycle in work["cycles"]]
         states = await admin.rows("production.work.cycle", [("id", "in", cycles)], ["state"])
@@ -97,39 +97,60 @@ class _OrderBooks:
         }
 
     def documents(self) -> list[dict[str, Any]]:
-        """Notes whose moves are done (or whose cycle is), and moves that no note tells of: people's."""
+        """Notes whose moves are done, notes that name none, and moves that no note tells of: people's."""
         told: set[int] = set()
-        reversals = {content["reverses"]: note for note, content in self._notes if content.get("kind") == "reversal"}
+        reversals = {c["reverses"]: (note, c) for note, c in self._notes if c.get("kind") == "reversal"}
         found: list[dict[str, Any]] = []
         for note, content in self._notes:
             moves = [self._moves[number] for number in content.get("moves", ()) if number in self._moves]
             told |= {move["id"] for move in moves}
             if content.get("kind") == "confirmation" and self._is_booked(content, moves):
-                found.append(self._document(note, content, moves, note["id"] in reversals))
+                document = self._document(note, content, moves)
+                undone = reversals.get(document["id"])
+                cancelled = bool(moves) and all(move["state"] == "cancelled" for move in moves)
+                document["reversed"] = cancelled or (undone is not None and not moves)
+                found.append(document)
+                if undone is not None and document["reversed"]:
+                    found.append(self._reversal(document, *undone))
         by_hand = [move for move in self._moves.values() if move["state"] == "done" and move["id"] not in told]
         return found + [self._by_hand(move) for move in by_hand]
 
     def _is_booked(self, content: dict[str, Any], moves: list[Row]) -> bool:
-        if content.get("moves"):
-            return bool(moves) and all(move["state"] in ("done", "cancelled") for move in moves)
-        return any(content.get("cycle") in work["done_cycles"] for work in self._works)
+        """Where the note names moves, they must be done (or have been, before they were cancelled)."""
+        known = len(moves) == len(content.get("moves", ()))
+        return known and all(move["state"] in ("done", "cancelled") for move in moves)
 
-    def _document(self, note: Row, content: dict[str, Any], moves: list[Row], told_reversed: bool) -> dict[str, Any]:
-        cancelled = bool(moves) and all(move["state"] == "cancelled" for move in moves)
+    def _reversal(self, original: dict[str, Any], note: Row, content: dict[str, Any]) -> dict[str, Any]:
+        negative = {kind: _text(-Decimal(original[kind])) for kind in ("yield", "scrap", "rework")}
+        return {
+            **original,
+            **negative,
+            "id": f"{self._production['number']}/{note['id']}",
+            "key": content["key"],
+            "final": False,
+            "reversed": False,
+            "reversal": True,
+            "reverses": original["id"],
+            "user": note["create_uid.login"],
+            "at": note["create_date"],
+            "goods_movements": [],
+        }
+
+    def _document(self, note: Row, content: dict[str, Any], moves: list[Row]) -> dict[str, Any]:
         return {
             "kind": "confirmation",
             "id": f"{self._production['number']}/{note['id']}",
             "order": self._production["number"],
             "operation": content["operation"],
-            "yield": _text(content["yield"]),
-            "scrap": _text(content["scrap"]),
-            "rework": _text(content["rework"]),
+            "yield": _text(Decimal(content["yield_quantity"])),
+            "scrap": _text(Decimal(content["scrap_quantity"])),
+            "rework": _text(Decimal(content["rework_quantity"])),
             "unit": content["unit"],
             "activities": {},
             "key": content["key"],
             "text": "",
             "final": content["final"],
-            "reversed": cancelled or (told_reversed and not moves),
+            "reversed": False,
             "reversal": False,
             "reverses": None,
             "manual": False,
@@ -162,13 +183,13 @@ class _OrderBooks:
             "reverses": None,
             "manual": True,
             "automatic_of": None,
-            "user": move["create_uid.login"],
+            "user": move["write_uid.login"],
             "goods_movements": [self._movement(move)],
         }
 
     def _operation(self, work: Row) -> dict[str, Any]:
         number, last = _number(work), work is self._works[-1]
-        standing = [d for d in self.documents() if d["operation"] == number and not d["reversed"]]
+        standing = [d for d in self.documents() if d["operation"] == number and not d["reversed"] and not d["reversal"]]
         sums = {kind: sum((Decimal(d[kind]) for d in standing), ZERO) for kind in ("yield", "scrap", "rework")}
         if last:
             sums["yield"] = self._made("storage")

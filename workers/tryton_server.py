@@ -24,8 +24,9 @@ from workers.temporal_binary import Progress, to_stderr
 from workers.tryton_books import read_books
 from workers.tryton_database import ADMIN, PASSWORD, USER, Passwords, TrytonDatabase
 from workers.tryton_environment import TrytonEnvironment, TrytonUnusable, obtain_environment
+from workers.tryton_orders_file import SeedFile
 from workers.tryton_rpc import DATABASE, TrytonAdmin
-from workers.tryton_seed import SeededOrders, SeedFile, seed_orders, set_up_company
+from workers.tryton_seed import SeededOrders, seed_orders, set_up_company
 
 START_SECONDS = 60.0
 STOP_SECONDS = 10.0

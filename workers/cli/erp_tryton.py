@@ -37,7 +37,7 @@ def up(
     TRYTON_ADMIN_PASSWORD, TRYTON_USER and TRYTON_PASSWORD say who may log on; what is not set is made up and kept in
     a file of DIR that only you can read.
     """
-    from workers.tryton_seed import SeedFile
+    from workers.tryton_orders_file import SeedFile
     from workers.tryton_server import serve
 
     seed = SeedFile.of(_content(orders)) if orders is not None else None
