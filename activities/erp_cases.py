@@ -1,50 +1,19 @@
-"""The cases that posting to an ERP can open: summary, owner role and allowed actions (catalogue: docs/errors.md)."""
+"""The cases that posting to an ERP can open. Class, owner, actions and runbook are the error catalogue's."""
 
 from __future__ import annotations
 
 from datetime import datetime
 
 from activities.erp_books import Quantities, quantities_of
+from domain.error_catalogue import Verdict, actions_for, consequence_of_skip, judge
 from ledger.port import PostingRecord
 from signals.documents import Case, CaseAction, CaseKind, ErpDocument
 from signals.errors import ErpError
 from signals.ids import case_id
 from signals.transactions import ConfirmProduction, Reverse
 
-SUPERVISOR = "supervisor"
-PLANNER = "planner"
-FINANCE = "finance"
-INTEGRATION = "integration ops"
-
-OWNER_BY_CODE = {
-    "M7/053": FINANCE,
-    "M8/147": FINANCE,
-    "M7/021": PLANNER,
-    "M7/001": PLANNER,
-    "M7/175": PLANNER,
-    "M7/360": PLANNER,
-    "RU/505": PLANNER,
-    "order_not_found": PLANNER,
-    "order_of_other_plant": PLANNER,
-    "order_incomplete": PLANNER,
-    "process_order_not_supported": PLANNER,
-    "component_lot_ambiguous": SUPERVISOR,
-    "document_not_found": SUPERVISOR,
-    "quantity_not_representable": INTEGRATION,
-    "MM_IM_ODATA_API_MDOC/011": INTEGRATION,
-    "MM_IM_ODATA_API_MDOC/014": INTEGRATION,
-}
-"""Who owns a refusal; a code that is not here belongs to the planner, an HTTP code to integration."""
-
 BLOCKS_COMPLETION_ONLY = (CaseKind.GOODS_MOVEMENT_SHORTFALL,)
 NEVER_BLOCKS_A_RETRY = (CaseKind.ERP_MISCONFIGURED,)
-
-
-def owner_of(code: str) -> str:
-    """The role that can do something about a refusal."""
-    if code.startswith(("HTTP/", "/IW")):
-        return INTEGRATION
-    return OWNER_BY_CODE.get(code, PLANNER)
 
 
 def blocks_posting(case: Case, record: PostingRecord) -> bool:
@@ -63,15 +32,8 @@ def manual_entry(record: PostingRecord, document: ErpDocument, why: str = "") ->
         f"document {document.document} was entered{who} in the ERP itself: adopt it as part of what the machines "
         "counted, post ours beside it, or reverse it"
     )
-    return _case(
-        record,
-        CaseKind.MANUAL_ENTRY,
-        document.document,
-        summary,
-        SUPERVISOR,
-        (CaseAction.ADOPT, CaseAction.POST, CaseAction.REVERSE),
-        operation=document.operation or record.operation,
-    ).model_copy(update=_of_document(document))
+    case = _case(record, CaseKind.MANUAL_ENTRY, document.document, summary, operation=document.operation)
+    return case.model_copy(update=_of_document(document))
 
 
 def second_document(record: PostingRecord, document: ErpDocument, first: str) -> Case:
@@ -90,52 +52,43 @@ def totals_differ(record: PostingRecord, drift: Quantities) -> Case:
         f"{record.operation}:{parts}",
         f"the ERP's totals of operation {record.operation} differ from the sum of its documents by {parts} "
         "(yield / scrap / rework); look for bookings that are not listed, then accept",
-        SUPERVISOR,
-        (CaseAction.ACCEPT,),
     )
 
 
 def reversed_by_hand(record: PostingRecord, document: ErpDocument) -> Case:
-    return _case(
+    case = _case(
         record,
         CaseKind.TOTALS_DIFFER,
         f"reversed:{document.document}",
         f"our document {document.document} was reversed in the ERP itself; its pieces are confirmed no more. "
         "Enter them again in the ERP and adopt that entry, or accept the reversal",
-        SUPERVISOR,
-        (CaseAction.ACCEPT,),
-        operation=document.operation or record.operation,
-    ).model_copy(update=_of_document(document))
+        operation=document.operation,
+    )
+    return case.model_copy(update=_of_document(document))
 
 
-def rejected(record: PostingRecord, error: ErpError) -> Case:
+def rejected(record: PostingRecord, error: ErpError, *, erp: str = "") -> Case:
+    verdict = judge(CaseKind.ERP_REJECTED, code=error.code, reason=error.reason, erp=erp, answer=str(error))
     return _about_posting(
         record,
         CaseKind.ERP_REJECTED,
-        f"the ERP refused the posting ({error.code or 'no code'}): remove the cause and retry, or skip",
-        owner_of(error.code),
-        (CaseAction.RETRY, CaseAction.SKIP),
+        f"the ERP refused the posting ({error.code or 'no code'}): {verdict.trouble.means}",
+        verdict,
     ).model_copy(update={"error_code": error.code, "erp_answer": str(error)})
 
 
-def misconfigured(record: PostingRecord, error: ErpError) -> Case:
+def misconfigured(record: PostingRecord, error: ErpError, *, erp: str = "") -> Case:
+    verdict = judge(CaseKind.ERP_MISCONFIGURED, code=error.code, erp=erp, answer=str(error))
     return _about_posting(
         record,
         CaseKind.ERP_MISCONFIGURED,
         "the connection to the ERP does not work until its set-up is changed; nothing was booked and nothing is lost",
-        INTEGRATION,
-        (CaseAction.RETRY,),
+        verdict,
     ).model_copy(update={"error_code": error.code, "erp_answer": str(error)})
 
 
 def in_doubt(record: PostingRecord, candidates: list[ErpDocument], why: str) -> Case:
-    case = _about_posting(
-        record,
-        CaseKind.ERP_IN_DOUBT,
-        f"nobody knows whether the posting was booked: {why}",
-        SUPERVISOR,
-        (CaseAction.ADOPT, CaseAction.RETRY, CaseAction.SKIP),
-    )
+    case = _about_posting(record, CaseKind.ERP_IN_DOUBT, f"nobody knows whether the posting was booked: {why}")
     return case.model_copy(update={"document": candidates[0].document if len(candidates) == 1 else ""})
 
 
@@ -145,8 +98,6 @@ def reversal_by_person(record: PostingRecord, why: str) -> Case:
         record,
         CaseKind.REVERSAL_BY_PERSON,
         f"document {document} can only be reversed by a person in the ERP: {why}. Do it there, then adopt; or skip",
-        SUPERVISOR,
-        (CaseAction.ADOPT, CaseAction.SKIP),
     ).model_copy(update={"document": document, "error_code": "reversal_by_person"})
 
 
@@ -156,8 +107,6 @@ def pending(record: PostingRecord, since: datetime) -> Case:
         CaseKind.ERP_PENDING,
         f"the ERP accepted the posting at {since.isoformat()} and has not processed it since: look at its message "
         "queue. It closes by itself when the posting shows",
-        INTEGRATION,
-        (CaseAction.ACCEPT,),
     )
 
 
@@ -168,22 +117,22 @@ def shortfall(record: PostingRecord, document: str, missing: tuple[str, ...]) ->
         document,
         f"document {document} is confirmed, but goods movements are missing: {'; '.join(missing)}. "
         "Reprocess them in the ERP's error list (SAP: COGI), then accept",
-        PLANNER,
-        (CaseAction.ACCEPT,),
     ).model_copy(update={"document": document, "posting_key": record.key})
 
 
-def _about_posting(
-    record: PostingRecord, kind: CaseKind, summary: str, owner: str, allowed: tuple[CaseAction, ...]
-) -> Case:
-    case = _case(record, kind, str(record.key), summary, owner, allowed)
+def _about_posting(record: PostingRecord, kind: CaseKind, summary: str, verdict: Verdict | None = None) -> Case:
+    found = verdict or judge(kind)
     transaction = record.transaction
+    allowed = actions_for(found.trouble, transaction)
+    consequence = consequence_of_skip(found.trouble, transaction) if CaseAction.SKIP in allowed else ""
+    case = _case(record, kind, str(record.key), summary, verdict=found).model_copy(
+        update={"posting_key": record.key, "allowed": allowed, "consequence": consequence}
+    )
     if not isinstance(transaction, ConfirmProduction):
-        return case.model_copy(update={"posting_key": record.key})
+        return case
     yielded, scrapped, reworked = quantities_of(transaction)
     return case.model_copy(
         update={
-            "posting_key": record.key,
             "yield_quantity": yielded,
             "scrap_quantity": scrapped,
             "rework_quantity": reworked,
@@ -207,18 +156,20 @@ def _case(
     kind: CaseKind,
     subject: str,
     summary: str,
-    owner: str,
-    allowed: tuple[CaseAction, ...],
     *,
-    operation: str | None = None,
+    operation: str = "",
+    verdict: Verdict | None = None,
 ) -> Case:
+    found = verdict or judge(kind)
     return Case(
         case_id=case_id(record.plant, record.order, kind.value, subject),
         plant=record.plant,
         order=record.order,
-        operation=record.operation if operation is None else operation,
+        operation=operation or record.operation,
         kind=kind,
-        owner_role=owner,
+        owner_role=found.owner.value,
         summary=summary,
-        allowed=allowed,
+        allowed=found.trouble.actions,
+        error_class=found.trouble.name,
+        runbook=found.runbook,
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import and_, col, select
 
+from ledger.case_effects import amendments_of
 from ledger.cases import cases_of
 from ledger.database import Books, portions
 from ledger.documents import documents_of
@@ -33,6 +34,7 @@ class LineageBooks(Books):
                 documents=tuple(await documents_of(session, plant, order)),
                 cases=tuple(await cases_of(session, plant, order, open_only=False)),
                 parked=tuple(parked),
+                amendments=tuple(await amendments_of(session, plant, order=order)),
             )
 
 

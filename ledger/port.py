@@ -6,6 +6,7 @@ make them exclusive between workers.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Collection, Iterable
 from datetime import date, datetime
 from typing import Protocol
 from uuid import UUID
@@ -16,6 +17,7 @@ from signals.base import ZERO, Message, UtcTime
 from signals.decisions import DecideCase, DecideParked
 from signals.documents import Case, Credit, ErpDocument, OperationTotals, PostingOutcome, PostingState, Snapshot
 from signals.events import SequencedEvent
+from signals.exceptions import Amendment, CaseFile, CaseSearch, ListedCase, VoidOrder
 from signals.orders import ProductionOrder
 from signals.reports import LineMessage, ParkedItem, Refusal
 from signals.transactions import Transaction, TransactionType
@@ -122,6 +124,13 @@ class ClaimResult(Message):
     rest: tuple[str, ...] = Field(default=(), description="asked report ids that nobody holds")
 
 
+class Backlog(Message):
+    """What waits for the ERP: claimed or sent postings, and when the oldest was claimed."""
+
+    postings: int = 0
+    oldest: UtcTime | None = None
+
+
 class EventTrace(Message):
     """An event in a trace."""
 
@@ -140,6 +149,7 @@ class OrderTrace(Message):
     documents: tuple[ErpDocument, ...]
     cases: tuple[Case, ...]
     parked: tuple[ParkedItem, ...]
+    amendments: tuple[Amendment, ...] = ()
 
 
 class LedgerPort(Protocol):
@@ -268,6 +278,17 @@ class LedgerPort(Protocol):
         """
         ...
 
+    # --- the ERP's pace ----------------------------------------------------------------------------------
+    async def change_pace(self, plant: str, erp: str, change: Callable[[str], str]) -> str:
+        """One change of the shared pace in one transaction; an error in `change` changes nothing."""
+        ...
+
+    async def pace(self, plant: str, erp: str) -> str: ...
+
+    async def backlog(self, plant: str) -> Backlog:
+        """Postings that wait for the ERP."""
+        ...
+
     # --- cases -------------------------------------------------------------------------------------------
     async def open_case(self, case: Case) -> Case:
         """Open a case once; the same case id again changes nothing."""
@@ -284,6 +305,47 @@ class LedgerPort(Protocol):
 
     async def close_case(self, plant: str, case_id: str, note: str) -> None:
         """Close a case whose cause has gone."""
+        ...
+
+    async def find_cases(self, plant: str, search: CaseSearch) -> list[ListedCase]:
+        """Cases that fit, oldest first."""
+        ...
+
+    async def case_file(self, plant: str, case_id: str) -> CaseFile | None:
+        """A case with its posting, its amendments and all decisions on it; None for an unknown one."""
+        ...
+
+    async def note_rung(self, plant: str, case_id: str, level: int, roles: Iterable[str]) -> None:
+        """A rung of the ladder was climbed: `roles` have the case on their list now. Never goes down."""
+        ...
+
+    async def decisions_under(self, plant: str, prefix: str) -> int:
+        """How many decisions have an id that begins so: what of a bulk decision was done before."""
+        ...
+
+    # --- taking back -------------------------------------------------------------------------------------
+    async def order_postings(self, plant: str, order: str) -> list[PostingRecord]:
+        """All postings of an order (or other lane), in the order in which they were claimed."""
+        ...
+
+    async def give_up_postings(self, plant: str, keys: Collection[UUID], message: str) -> None:
+        """Cancel those of the postings that the ERP certainly has not booked, and close their cases."""
+        ...
+
+    async def finish_compensation(self, plant: str, case_id: str, message: str) -> None:
+        """Everything of the step is taken back: the case's posting is cancelled, the case is closed."""
+        ...
+
+    async def declare_void(self, plant: str, order: str, request: VoidOrder) -> VoidOrder:
+        """Note that an order is void; the first declaration stands and is returned."""
+        ...
+
+    async def void_of(self, plant: str, order: str) -> VoidOrder | None:
+        """The declaration, None where the order is not void."""
+        ...
+
+    async def close_void_cases(self, plant: str, order: str, message: str) -> None:
+        """Close a void order's cases but those about its postings and the ERP's totals."""
         ...
 
     # --- lineage -----------------------------------------------------------------------------------------

@@ -5,10 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ledger.cases import CaseBooks
+from ledger.compensation import CompensationBooks
 from ledger.documents import DocumentBooks
+from ledger.erp_events import ErpEventBooks
 from ledger.lineage import LineageBooks
 from ledger.lines import LineBooks
 from ledger.orders import OrderBooks
+from ledger.pace import PaceBooks
 from ledger.parking import ParkingBooks
 from ledger.postings import PostingBooks
 
@@ -17,7 +20,18 @@ if TYPE_CHECKING:
     from ledger.port import LedgerPort
 
 
-class SqlLedger(LineBooks, ParkingBooks, OrderBooks, PostingBooks, DocumentBooks, CaseBooks, LineageBooks):
+class SqlLedger(
+    LineBooks,
+    ParkingBooks,
+    OrderBooks,
+    PostingBooks,
+    DocumentBooks,
+    CaseBooks,
+    CompensationBooks,
+    LineageBooks,
+    PaceBooks,
+    ErpEventBooks,
+):
     """The ledger of one or more plants. Safe for concurrent tasks and for several processes on one database."""
 
 

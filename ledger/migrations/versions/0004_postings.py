@@ -6,7 +6,7 @@ from alembic import op
 from ledger.columns import UtcDateTime
 
 revision = "0004"
-down_revision = "0002"
+down_revision = "0003"
 branch_labels = None
 depends_on = None
 
@@ -19,4 +19,12 @@ def upgrade() -> None:
         posting.add_column(sa.Column("receipt", sa.String(), nullable=False, server_default=""))
         posting.add_column(sa.Column("rules", sa.String(), nullable=False, server_default="[]"))
         posting.add_column(sa.Column("main_key", sa.Uuid(), nullable=True))
+    op.create_table(
+        "erp_pace",
+        sa.Column("plant", sa.String(), nullable=False),
+        sa.Column("erp", sa.String(), nullable=False),
+        sa.Column("pace", sa.String(), nullable=False),
+        sa.Column("recorded_at", UtcDateTime(), nullable=False),
+        sa.PrimaryKeyConstraint("plant", "erp", name="pk_erp_pace"),
+    )
     op.create_index("ix_posting_main_key", "posting", ["main_key"], unique=False)
