@@ -1,4 +1,4 @@
-"""The limit on calls to one ERP: evenly spaced slots, slower after a throttle, a circuit that opens when nobody answers.
+"""The limit on calls to one ERP: evenly spaced slots, slower after a throttle, a circuit that opens on silence.
 
 `Pace` is the arithmetic, without a clock of its own; `LocalBudget` keeps one in this process. All workers of a plant
 share one through the ledger (`workers.call_budget`).
