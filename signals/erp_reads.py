@@ -60,3 +60,5 @@ class Probe(Message):
     ok: bool
     message: str
     hint: str = ""
+    required: bool = Field(default=True, description="without it nothing can be posted; else it only costs something")
+    unreachable: bool = Field(default=False, description="nobody answered at all")

@@ -16,7 +16,7 @@ import typer
 from typer._click.exceptions import UsageError
 from typer.main import get_command
 
-from workers.cli import cases, check, demo, orders, parked, processes, replay, simulate, trace
+from workers.cli import cases, check, demo, erp, orders, parked, processes, replay, simulate, trace
 from workers.cli.outcome import ExitCode, failure_of
 from workers.cli.output import say_failure, set_up_logging
 
@@ -54,6 +54,7 @@ app.command("demo")(demo.demo)
 app.command("check")(check.check)
 app.add_typer(orders.app, name="orders")
 app.add_typer(cases.app, name="cases")
+app.add_typer(erp.app, name="erp")
 app.add_typer(parked.app, name="parked")
 app.command("trace")(trace.trace)
 app.command("replay")(replay.replay)

@@ -14,19 +14,46 @@ from rich.text import Text
 
 from domain.plant import CounterRole, LineConfig, OpcUaConfig, PlantConfig, StationConfig, TagKind
 from domain.plant_erp import ErpConfig
+from signals.errors import ErpMisconfigured
+from workers.cli.erp import probe_plant
 from workers.cli.options import AsJson
+from workers.cli.outcome import NoAnswer
 from workers.cli.output import say_result, table
 from workers.plant_file import load_plant
 
 
 def check(
     file: Annotated[Path, typer.Argument(help="The plant file.", metavar="FILE")],
+    connect: Annotated[
+        bool, typer.Option("--connect", help="Also try the ERP: log-on, plant, services, searchable references.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Check a plant file and say what it found. Nothing is connected to."""
+    """Check a plant file and say what it found. Nothing is connected to without --connect; nothing is booked ever."""
     plant = load_plant(file, os.environ)
     result = findings(plant, file, os.environ)
-    say_result(result, _shown(result), as_json=as_json)
+    parts = [_shown(result)]
+    if connect:
+        result["connect"] = probe_plant(file)
+        parts.append(_tried(result["connect"]))
+    say_result(result, Group(*parts), as_json=as_json)
+    failed = [p for p in result.get("connect", []) if p["required"] and not p["ok"]]
+    if failed:
+        raise (
+            NoAnswer(failed[0]["message"], hint=failed[0]["hint"])
+            if failed[0]["unreachable"]
+            else ErpMisconfigured(failed[0]["message"])
+        )
+
+
+def _tried(probes: list[dict[str, Any]]) -> RenderableType:
+    """What the connection showed: a line each, with what follows from a no."""
+    lines: list[RenderableType] = [Text("")]
+    for probe in probes:
+        mark = ("ok    ", "green") if probe["ok"] else ("no    ", "red" if probe["required"] else "yellow")
+        hint = f" {probe['hint']}" if probe["hint"] and not probe["ok"] else ""
+        lines.append(Text.assemble(mark, f"{probe['name']}: {probe['message']}{hint}"))
+    return Group(*lines)
 
 
 def findings(plant: PlantConfig, file: Path, environ: Mapping[str, str]) -> dict[str, Any]:
@@ -87,7 +114,7 @@ def _warnings(plant: PlantConfig, environ: Mapping[str, str]) -> Iterator[str]:
 
 
 def _erp_warnings(erp: ErpConfig, environ: Mapping[str, str]) -> Iterator[str]:
-    for name in (erp.user_env, erp.password_env):
+    for name in erp.secret_names:
         if not environ.get(name):
             yield f"erp: the environment variable {name} is not set here; the worker needs it"
     if erp.url.startswith("http://"):

@@ -6,14 +6,23 @@ import asyncio
 import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from signals.errors import BadInput
 from workers.cli.options import DataFolder, HealthPort, LedgerUrl, PlantFile
 from workers.cli.output import say_progress, say_ready
 from workers.cli.running import run_process
 from workers.settings import Settings, resolve_settings
+
+if TYPE_CHECKING:
+    from domain.plant import PlantConfig
+    from ledger.port import LedgerPort
+    from ledger.store import SqlLedger
+
+EVENTS_SECRET = "PLANTWRIGHT_EVENTS_SECRET"
+WATCH_SECONDS = 5.0
 
 
 def server(
@@ -36,36 +45,85 @@ def worker(
     data: DataFolder = None,
     ledger: LedgerUrl = None,
     health_port: HealthPort = None,
+    events_port: Annotated[
+        int | None,
+        typer.Option(
+            "--events-port",
+            min=0,
+            max=65535,
+            help="Take the ERP's business events there (Dynamics 365); PLANTWRIGHT_EVENTS_SECRET holds the secret.",
+        ),
+    ] = None,
 ) -> None:
     """The plant's worker: orders, lines, ledger and postings to the ERP."""
-    run_process(_work(plant, resolve_settings(os.environ, data, ledger), health_port))
+    run_process(_work(plant, resolve_settings(os.environ, data, ledger), health_port, events_port))
 
 
-async def _work(plant_file: Path, settings: Settings, health_port: int | None) -> None:
-    from erp.sap.adapter import create_sap
+async def _work(plant_file: Path, settings: Settings, health_port: int | None, events_port: int | None) -> None:
     from ledger.connect import open_ledger
     from workers.client import connect_temporal
+    from workers.erp_connection import connect_erp
     from workers.plant_file import load_plant
     from workers.plant_worker import run_plant_worker
 
     plant = load_plant(plant_file, settings.environ)
-    erp = create_sap(plant.erp, plant.plant.id, settings.environ)
+    secret = settings.environ.get(EVENTS_SECRET, "")
+    if events_port is not None and not secret:
+        raise BadInput(f"{EVENTS_SECRET} is not set", subject="--events-port", hint="it holds the senders' secret")
     client = await connect_temporal(settings.environ)
     settings.ensure_data()
     books = await open_ledger(settings.ledger_url)
+    try:
+        erp = connect_erp(plant, settings.environ, books)
+    except BaseException:
+        await books.close()
+        raise
     state: dict[str, Any] = {"healthy": False, "plant": plant.plant.id, "mode": plant.posting.mode.value}
     try:
         async with asyncio.TaskGroup() as tasks:
             health = await start_health(tasks, health_port, lambda: state)
+            events = await start_events(tasks, events_port, books, plant.plant.id, secret)
+            tasks.create_task(watch_erp(plant, books, state))
 
             def ready(addresses: Mapping[str, Any]) -> None:
                 state["healthy"] = True
-                say_ready({**addresses, "mode": plant.posting.mode.value, "health": health, "pid": os.getpid()})
+                say_ready(
+                    {
+                        **addresses,
+                        "mode": plant.posting.mode.value,
+                        "health": health,
+                        "events": events,
+                        "pid": os.getpid(),
+                    }
+                )
 
             tasks.create_task(run_plant_worker(client, plant, books, erp, on_ready=ready))
     finally:
         await books.close()
         await erp.aclose()
+
+
+async def watch_erp(plant: PlantConfig, books: LedgerPort, state: dict[str, Any]) -> None:
+    """Keep circuit, pace and backlog on the health page, for probes and alerts."""
+    from workers.erp_connection import erp_status
+
+    while True:
+        state["erp"] = await erp_status(plant, books)
+        await asyncio.sleep(WATCH_SECONDS)
+
+
+async def start_events(
+    tasks: asyncio.TaskGroup, port: int | None, books: SqlLedger, plant: str, secret: str
+) -> str | None:
+    """Take events beside the work; the endpoint's address, None where no port was asked for."""
+    from workers.erp_events import serve_events
+
+    if port is None:
+        return None
+    listening: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+    serving = tasks.create_task(serve_events(books, (plant,), secret, port, on_ready=listening.set_result))
+    await asyncio.wait({listening, serving}, return_when=asyncio.FIRST_COMPLETED)
+    return listening.result() if listening.done() else str(serving.result())
 
 
 async def start_health(

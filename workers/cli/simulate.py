@@ -1,4 +1,4 @@
-"""`simulate line|sap`: counterparts with their own books, as processes. The only place that imports simulators."""
+"""`simulate line|sap|oracle|dynamics`: counterparts with their own books, as processes. Only this imports simulators."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import asyncio
 import json
 import os
 import signal
-from collections.abc import Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -45,25 +45,71 @@ def line(
         raise _cannot_listen(host, port, error) from error
 
 
+Db = Annotated[Path, typer.Option("--db", help="SQLite file with its books.", metavar="FILE")]
+Orders = Annotated[
+    Path | None, typer.Option("--orders", help="JSON with orders and stock for new books.", metavar="FILE")
+]
+Ready = Callable[[dict[str, Any]], None]
+
+
 @app.command("sap")
-def sap(
-    db: Annotated[Path, typer.Option("--db", help="SQLite file with its books.", metavar="FILE")],
-    port: Port = 0,
-    host: Host = "127.0.0.1",
-    orders: Annotated[
-        Path | None, typer.Option("--orders", help="JSON with orders and stock for new books.", metavar="FILE")
-    ] = None,
-) -> None:
+def sap(db: Db, port: Port = 0, host: Host = "127.0.0.1", orders: Orders = None) -> None:
     """An SAP S/4HANA with OData services and a control side. SAP_USER and SAP_PASSWORD say who may log on."""
     from simulators.sap.__main__ import DEMO_PASSWORD, DEMO_USER
     from simulators.sap.app import serve
 
+    access = _access({"user": ("SAP_USER", DEMO_USER), "password": ("SAP_PASSWORD", DEMO_PASSWORD)})
+    _serve(lambda ready: serve(port, db, host, **access, on_ready=ready), db, port, host, orders)
+
+
+@app.command("oracle")
+def oracle(db: Db, port: Port = 0, host: Host = "127.0.0.1", orders: Orders = None) -> None:
+    """An Oracle Fusion SCM with REST resources and a control side. ORACLE_USER and ORACLE_PASSWORD say who may."""
+    from simulators.oracle import __main__ as known
+    from simulators.oracle.app import serve
+
+    access = _access(
+        {
+            "user": ("ORACLE_USER", known.DEMO_USER),
+            "password": ("ORACLE_PASSWORD", known.DEMO_PASSWORD),
+            "client_id": ("ORACLE_CLIENT_ID", known.DEMO_CLIENT_ID),
+            "client_secret": ("ORACLE_CLIENT_SECRET", known.DEMO_CLIENT_SECRET),
+        }
+    )
+    _serve(lambda ready: serve(port, db, host, **access, on_ready=ready), db, port, host, orders)
+
+
+@app.command("dynamics")
+def dynamics(db: Db, port: Port = 0, host: Host = "127.0.0.1", orders: Orders = None) -> None:
+    """A Dynamics 365 SCM with its message queue and a control side. DYNAMICS_CLIENT_ID and _SECRET say who may."""
+    from simulators.dynamics import __main__ as known
+    from simulators.dynamics.app import serve
+
+    access = _access(
+        {
+            "client_id": ("DYNAMICS_CLIENT_ID", known.DEMO_CLIENT_ID),
+            "client_secret": ("DYNAMICS_CLIENT_SECRET", known.DEMO_CLIENT_SECRET),
+            "tenant": ("DYNAMICS_TENANT", known.DEMO_TENANT),
+        }
+    )
+    _serve(lambda ready: serve(port, db, host, **access, on_ready=ready), db, port, host, orders)
+
+
+def _access(names: Mapping[str, tuple[str, str]]) -> dict[str, str]:
+    """Log-on data from the environment, else the well-known demo ones; where a secret is one of those, it is said."""
+    secrets = [name for name, _ in names.values() if name.endswith(("PASSWORD", "SECRET")) and not os.environ.get(name)]
+    if secrets:
+        say_progress(f"{', '.join(secrets)} not set: the well-known demo value logs on")
+    return {key: os.environ.get(name) or default for key, (name, default) in names.items()}
+
+
+def _serve(
+    start: Callable[[Ready], Coroutine[Any, Any, None]], db: Path, port: int, host: str, orders: Path | None
+) -> None:
     if not db.absolute().parent.is_dir():
         raise BadInput(f"the folder of {db} does not exist", subject=str(db), hint="make it, or name another --db")
-    user, password = os.environ.get("SAP_USER") or DEMO_USER, os.environ.get("SAP_PASSWORD") or DEMO_PASSWORD
-    if password == DEMO_PASSWORD:
-        say_progress(f"SAP_PASSWORD is not set: {user} logs on with the well-known demo password {DEMO_PASSWORD}")
     seed = _read_orders(orders) if orders is not None and not db.exists() else None
+    seeding: list[asyncio.Task[None]] = []
 
     def ready(addresses: Mapping[str, Any]) -> None:
         if seed is not None:
@@ -71,9 +117,8 @@ def sap(
         else:
             say_ready(addresses)
 
-    seeding: list[asyncio.Task[None]] = []
     try:
-        run_process(serve(port, db, host, user=user, password=password, on_ready=ready))
+        run_process(start(ready))
     except OSError as error:
         raise _cannot_listen(host, port, error) from error
 
@@ -87,7 +132,7 @@ def _read_orders(file: Path) -> object:
 
 
 async def _seed(addresses: Mapping[str, Any], seed: object) -> None:
-    """New books get their orders before anybody is told that the SAP serves."""
+    """New books get their orders before anybody is told that the ERP serves."""
     own = f"http://127.0.0.1:{addresses['port']}"
     async with httpx.AsyncClient(base_url=own, timeout=30) as client:
         answer = await client.post("/_control/orders", json=seed)
