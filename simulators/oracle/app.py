@@ -3,6 +3,7 @@
 `serve` is what the command line and `python -m simulators.oracle` run.
 """
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -42,7 +43,9 @@ def application(system: OracleSystem) -> Starlette:
 
 def _response(answer: Answer) -> Response:
     if isinstance(answer.body, dict):
-        return JSONResponse(answer.body, answer.status, answer.headers, media_type=answer.media)
+        # A line is echoed as it came, with its decimals exact.
+        content = json.dumps(answer.body, default=float, ensure_ascii=False)
+        return Response(content, answer.status, answer.headers, media_type=answer.media)
     if answer.status == 204:
         return Response(status_code=204, headers=answer.headers)
     return PlainTextResponse(answer.body or "", answer.status, answer.headers)

@@ -3,9 +3,10 @@
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
-from simulators.oracle import charges, materials, operations
+from simulators.oracle import charges, maintenance, materials, operations
+from simulators.oracle.books import Books
 from simulators.oracle.call import Call, Job
-from simulators.oracle.errors import LineError
+from simulators.oracle.errors import NEGATIVE, LineError
 from simulators.oracle.framework import ITEM, JSON, Answer, parse_json, require_media
 from simulators.oracle.payload import check_source, header_and_lines, outcome
 from simulators.oracle.posting import LockKey, Posting
@@ -31,8 +32,24 @@ def find_batch(call: Call, name: str) -> Job:
             return _batch(
                 call, body, materials.DETAIL, materials.read_line, materials.lock_key, material, "InvTransactionId"
             )
-        case _:
+        case "resourceTransactions":
             return _batch(call, body, charges.DETAIL, charges.read_line, charges.lock_key, charges.post, None)
+        case _:
+            return _maintenance_batch(call, body, maintenance.DETAILS[name])
+
+
+def _maintenance_batch(call: Call, body: dict[str, Any], detail: str) -> Job:
+    def read(line: dict[str, Any], index: int) -> maintenance.MaintenanceLine:
+        return maintenance.MaintenanceLine(line, detail, index)
+
+    def unlocked(_: Books, __: maintenance.MaintenanceLine) -> None:
+        return None
+
+    def post(posting: Posting, line: maintenance.MaintenanceLine, _: str, __: int) -> int:
+        return maintenance.post(posting, line)
+
+    handle = "InvTransactionId" if detail == materials.DETAIL else None
+    return _batch(call, body, detail, read, unlocked, post, handle)
 
 
 def _batch(
@@ -63,7 +80,7 @@ def _batch(
         }
         return Answer(201, body, ITEM, refused=failed == len(lines))
 
-    return Job(work, frozenset(key for key in keys if key is not None), per_line=True)
+    return Job(work, frozenset(key for key in keys if key is not None), per_line=True, tells_errors=True)
 
 
 def _post_all(
@@ -85,6 +102,8 @@ def _post_all(
         try:
             with books.line():
                 posting.check_line(key)
+                if posting.fail_pull and results and handle:
+                    raise LineError(NEGATIVE)
                 check_source(header, books.setting("source_systems"))
                 number = post(posting, line, source, batch)
         except LineError as caught:

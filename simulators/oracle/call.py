@@ -34,9 +34,10 @@ class Call:
 @dataclass(frozen=True)
 class Job:
     """`work` runs inside a transaction; `locks` are held from acceptance to commit. With `per_line` a locked operation
-    refuses its own lines only, otherwise the whole call.
+    refuses its own lines only, otherwise the whole call. `tells_errors`: a business error is part of the answer.
     """
 
     work: Callable[[Posting], Answer]
     locks: frozenset[LockKey] = field(default_factory=frozenset[LockKey])
     per_line: bool = False
+    tells_errors: bool = False

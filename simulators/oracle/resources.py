@@ -53,12 +53,12 @@ WORK_ORDER = Resource(
     ("WorkOrderId",),
     attributes(
         "WorkOrderId:i WorkOrderNumber:s120 WorkOrderDescription:s240 OrganizationId:i OrganizationCode"
-        " OrganizationName WorkOrderType WorkOrderSubType WorkMethodCode WorkOrderStatusId:i WorkOrderStatusCode"
-        " WorkOrderStatusName WorkOrderSystemStatusCode InventoryItemId:i ItemNumber WorkDefinitionId:i WorkDefinitionCode"
-        " WorkDefinitionName PlannedStartQuantity:n CompletedQuantity:n ScrappedQuantity:n RejectedQuantity:n UOMCode"
-        " UnitOfMeasure PlannedStartDate:t PlannedCompletionDate:t ActualStartDate:t ActualCompletionDate:t"
-        " ComplSubinventoryCode CompletionLocator SerialTrackingFlag:b SupplyType OvercompletionTolerancePercent:n"
-        + _AUDIT
+        " OrganizationName WorkOrderType WorkOrderSubType WorkMethodCode WorkOrderStatusId:i"
+        " WorkOrderStatusCode WorkOrderStatusName WorkOrderSystemStatusCode InventoryItemId:i ItemNumber"
+        " WorkDefinitionId:i WorkDefinitionCode WorkDefinitionName PlannedStartQuantity:n CompletedQuantity:n"
+        " ScrappedQuantity:n RejectedQuantity:n UOMCode UnitOfMeasure PlannedStartDate:t"
+        " PlannedCompletionDate:t ActualStartDate:t ActualCompletionDate:t ComplSubinventoryCode"
+        " CompletionLocator SerialTrackingFlag:b SupplyType OvercompletionTolerancePercent:n" + _AUDIT
     ),
     children={
         "WorkOrderOperation": Child("WorkOrderOperation", _HEADER_KEY),

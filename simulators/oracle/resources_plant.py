@@ -98,8 +98,8 @@ MAINTENANCE_ORDER = _record(
     "maintenance_work_order",
     "WorkOrderId:i WorkOrderNumber:s120 WorkOrderDescription:s240 OrganizationCode:s18 AssetNumber:s80"
     " WorkOrderTypeCode WorkOrderSubTypeCode WorkOrderStatusCode WorkOrderSystemStatusCode MntWorkDefinitionCode"
-    " WorkOrderPriority:n PlannedStartDate:t PlannedCompletionDate:t ActualStartDate:t ActualCompletionDate:t ExplosionFlag:b"
-    " WarrantyRepairFlag:b AccountCombination:s240",
+    " WorkOrderPriority:n PlannedStartDate:t PlannedCompletionDate:t ActualStartDate:t ActualCompletionDate:t"
+    " ExplosionFlag:b WarrantyRepairFlag:b AccountCombination:s240",
     key="WorkOrderId",
     fixed="WorkOrderNumber OrganizationCode AssetNumber",
     required="OrganizationCode AssetNumber",

@@ -115,7 +115,9 @@ class SeedOrder(Seed):
     company_code: str = ""
     profit_center: str = ""
     text: Annotated[str, Field(max_length=240)] = ""
-    process: bool = False
+    category: Literal["production", "process"] = "production"
+    sales_order: Annotated[str, Field(max_length=80)] = ""
+    sales_order_item: Annotated[str, Field(max_length=30)] = "1"
     operations: Annotated[list[SeedOperation], Field(min_length=1)]
     components: list[SeedComponent] = Field(default_factory=list[SeedComponent])
     items: Annotated[list[SeedItem], Field(min_length=1, max_length=1)] | None = None

@@ -12,6 +12,7 @@ from simulators.oracle.seed import (
     SeedMaterial,
     SeedOperation,
     SeedOrder,
+    SeedReservation,
     SeedResource,
     SeedStock,
     SeedSubinventory,
@@ -218,12 +219,12 @@ def _stock(books: Books, given: SeedStock) -> None:
 
 def _order(books: Books, given: SeedOrder) -> bool:
     plant = organization(books, given.plant)
-    table = "process_work_order" if given.process else "work_order"
+    table = "process_work_order" if given.category == "process" else "work_order"
     if books.one(f"SELECT 1 FROM {table} WHERE OrganizationId = ? AND WorkOrderNumber = ?", plant, given.order):
         return False
     status = status_row(books, code=given.order_status or _status_code(given))
     number = books.new_id()
-    if given.process:
+    if given.category == "process":
         row = {
             "WorkOrderId": number,
             "WorkOrderNumber": given.order,
@@ -248,7 +249,7 @@ def _order(books: Books, given: SeedOrder) -> bool:
     sequences: dict[int, int] = {}
     for component in given.components:
         _component(books, given, component, operations, sequences)
-    for demand in given.reservations:
+    for demand in _demands(given):
         row = {
             "ReservationId": books.new_id(),
             "WorkOrderId": number,
@@ -262,6 +263,14 @@ def _order(books: Books, given: SeedOrder) -> bool:
         }
         books.insert("work_order_reservation", row)
     return True
+
+
+def _demands(given: SeedOrder) -> list[SeedReservation]:
+    """The order's own reservations, and the sales order that a seed of the simulated SAP may name."""
+    if not given.sales_order:
+        return given.reservations
+    number, line = given.sales_order, given.sales_order_item
+    return [SeedReservation(demand=number, line=line, quantity=given.quantity), *given.reservations]
 
 
 def _status_code(given: SeedOrder) -> str:

@@ -12,6 +12,7 @@ import structlog
 from starlette.requests import Request
 
 from simulators.common.faults import Fault, Faults, Mode, Plan
+from simulators.oracle import staged
 from simulators.oracle.access import Access
 from simulators.oracle.books import Books
 from simulators.oracle.call import Call, Job
@@ -30,7 +31,7 @@ from simulators.oracle.framework import (
 from simulators.oracle.locks import OperationLocks
 from simulators.oracle.posting import LockKey, Posting
 from simulators.oracle.reading import Address, Reader, parse_address, refuse_reading_transactions
-from simulators.oracle.writing import find_job, is_reading
+from simulators.oracle.writing import find_event, find_job, is_reading
 
 log = structlog.get_logger("simulators.oracle")
 _HANG_SECONDS = 30.0
@@ -53,6 +54,9 @@ class OracleSystem:
 
     def settle(self) -> None:
         """Processes what is due in the background; whoever looks at the books calls it first."""
+        for number in staged.due(self.books):
+            with self.books.transaction():
+                staged.process(Posting(self.books, "BACKGROUND"), number)
 
     async def answer(self, request: Request) -> Answer | None:
         """The answer to one REST call; None means that the connection is to be dropped without one."""
@@ -121,7 +125,7 @@ class OracleSystem:
         if name in self.books.setting("forbidden_resources"):
             plan.give_back()
             raise Refusal("403", f"The account {user} has no privilege for {name}", status=403)
-        if method in ("GET", "HEAD"):
+        if method in ("GET", "HEAD") and path != EVENTS:
             return await self._deliver(request, plan, self._read(request, path, address, version))
         return await self._write(request, method, path, address, version, user, plan)
 
@@ -147,7 +151,7 @@ class OracleSystem:
             dict(request.query_params),
         )  # fmt: skip
         try:
-            job = find_job(call) if path != EVENTS else self._event(call)
+            job = find_job(call) if path != EVENTS else find_event(call)
             blocked = self.locks.blocked(job.locks)
             if blocked and not (job.per_line and self.books.setting("lock_answer") == "line"):
                 raise locked()
@@ -162,9 +166,6 @@ class OracleSystem:
         # The client may go; what Oracle has accepted it finishes.
         answer = await asyncio.shield(task)
         return answer if answer.refused else await self._deliver(request, plan, answer)
-
-    def _event(self, call: Call) -> Job:
-        raise Refusal("405", "not available", status=405)
 
     async def _post(
         self, job: Job, plan: Plan, user: str, mine: frozenset[LockKey], blocked: frozenset[LockKey]
@@ -183,7 +184,7 @@ class OracleSystem:
             delay = plan.delay + (float(self.books.setting("posting_seconds")) if mine else 0)
             if delay and (mine or not blocked):
                 await asyncio.sleep(delay)
-            if business and not job.per_line:
+            if business and not job.tells_errors:
                 fault = _business_fault(business)
                 raise Refusal(fault.name, fault.text)
             with self.books.transaction():

@@ -3,19 +3,16 @@
 The call itself runs later, inside one transaction and under its locks, where system.py decides.
 """
 
-from typing import Any
-
-from simulators.oracle import work_orders
+from simulators.oracle import lots, maintenance, records, staged, work_orders
 from simulators.oracle.batches import find_batch
 from simulators.oracle.call import Call, Job
-from simulators.oracle.catalogue import POST_ONLY, READING_POSTS, TRANSACTIONS
-from simulators.oracle.errors import BAD_REQUEST, Refusal, not_found, unsupported
+from simulators.oracle.catalogue import MAINTENANCE_TRANSACTIONS, POST_ONLY, READING_POSTS, RESOURCES, TRANSACTIONS
+from simulators.oracle.errors import Refusal, not_found, unsupported
 from simulators.oracle.framework import ITEM, JSON, Answer, parse_json, require_media
-from simulators.oracle.payload import unknown
 from simulators.oracle.posting import Posting
-from simulators.oracle.reading import Reader, change_indicator, item_answer, top_resource
+from simulators.oracle.reading import Address, top_resource
 from simulators.oracle.resources import WORK_ORDER, Resource
-from simulators.oracle.values import stored
+from simulators.oracle.rows import existing, existing_row, read_values, shown
 
 
 def is_reading(method: str, path: str) -> bool:
@@ -23,91 +20,99 @@ def is_reading(method: str, path: str) -> bool:
     return method in ("GET", "HEAD") or path.rstrip("/").rsplit("/", 1)[-1] in READING_POSTS
 
 
+def find_event(call: Call) -> Job:
+    """The operational-data service lives beside the resources and only takes events."""
+    if call.method != "POST":
+        raise unsupported(call.method, "events")
+    return maintenance.record_event(call)
+
+
 def find_job(call: Call) -> Job:
-    segments = call.address.segments
-    if len(segments) == 0:
+    segments = list(call.address.segments)
+    if not segments:
         raise Refusal("501", "Batch requests are not available here; send the calls one by one", status=501)
     name = segments[0].name
-    if len(segments) > 1 or (call.method == "POST" and segments[0].id is not None and not call.address.action):
-        raise unsupported(call.method, "/".join(segment.name for segment in segments))
     if name in POST_ONLY:
-        if call.method != "POST" or call.address.action:
+        if call.method != "POST" or call.address.action or segments[0].id is not None:
             raise unsupported(call.method, name)
         return _post_only(call, name)
     resource = top_resource(name, call.method)
     if call.address.action:
-        raise not_found(f"{name}/action/{call.address.action}")
-    match call.method, resource.name:
+        return _action(call, resource)
+    if len(segments) > 1:
+        return _child(call, resource)
+    if (call.method == "POST") == (segments[0].id is not None):
+        raise unsupported(call.method, name)
+    match call.method, name:
         case "PATCH", "workOrders":
             return _patch_order(call)
+        case "POST", "inventoryItemLots":
+            return lots.create_lot(call)
+        case "PATCH", "inventoryItemLots":
+            return lots.change_lot(call)
+        case "POST", "inventoryStagedTransactions":
+            return staged.create(call)
+        case "PATCH", "inventoryStagedTransactions":
+            return staged.change(call)
         case _:
-            raise unsupported(call.method, name)
+            return _record(call, resource)
 
 
 def _post_only(call: Call, name: str) -> Job:
-    if name in TRANSACTIONS:
+    if name in (*TRANSACTIONS, *MAINTENANCE_TRANSACTIONS):
         return find_batch(call, name)
-    raise unsupported(call.method, name)
+    return staged.validate(call) if name == "validateInventoryTransactionQuantities" else lots.status_update(call)
 
 
-def existing(call: Call, resource: Resource) -> dict[str, Any]:
-    """The row that is named, after the If-Match check: a stale ETag is 412 and tells the current one."""
-    reader = Reader(call.books, call.base, call.version, {})
-    _, where, parameters, url = reader.locate(call.address)
-    row = call.books.one(f"SELECT t.* FROM {resource.table} t WHERE {where}", *parameters)
-    if row is None or call.address.segments[-1].id is None:
-        raise not_found(url)
-    require_match(call, resource, row)
-    return row
+def _action(call: Call, resource: Resource) -> Job:
+    where = f"{resource.name}/action/{call.address.action}"
+    if resource.name != "inventoryStagedTransactions" or call.address.action != "processByHeader":
+        raise not_found(where)
+    if call.method != "POST" or call.address.segments[0].id is not None:
+        raise unsupported(call.method, where)
+    return staged.process_by_header(call)
 
 
-def require_match(call: Call, resource: Resource, row: dict[str, Any]) -> None:
-    wanted = call.headers.get("if-match")
-    current = f'"{change_indicator(resource, row)}"'
-    if wanted is None or wanted.strip() == "*":
-        return
-    if current.strip('"') not in [tag.strip().removeprefix("W/").strip('"') for tag in wanted.split(",")]:
-        text = "The resource has been changed by another user; read it again"
-        raise Refusal("412", text, status=412, headers={"etag": current})
+def _record(call: Call, resource: Resource) -> Job:
+    if call.method == "POST" and resource.create:
+        return records.create(call, resource)
+    if call.method == "PATCH" and resource.update:
+        return records.update(call, resource)
+    if call.method == "DELETE" and resource.deletable:
+        return records.delete(call, resource)
+    raise unsupported(call.method, resource.name)
 
 
-def changes_of(call: Call, resource: Resource, allowed: frozenset[str], children: frozenset[str] = frozenset()) -> Any:
-    """Stored values of the body; names outside `allowed` are refused, `children` are left to the caller."""
-    require_media(call.media, (ITEM, JSON))
-    values: dict[str, Any] = {}
-    for name, value in parse_json(call.raw).items():
-        if name in children:
-            continue
-        if name not in resource.attributes:
-            raise unknown(name, "")
-        if name not in allowed:
-            raise Refusal(BAD_REQUEST, f"Attribute {name} is read-only", path=f"/{name}")
-        values[name] = stored(resource.attributes[name], value)
-    return values
+def _child(call: Call, resource: Resource) -> Job:
+    """A child of a record is created below its parent, changed and removed by its own address."""
+    segments = list(call.address.segments)
+    child = resource.children.get(segments[1].name)
+    target = RESOURCES[child.resource] if child else None
+    if target is None or len(segments) > 2 or not target.create:
+        raise unsupported(call.method, "/".join(segment.name for segment in segments))
+    if call.method == "POST" and segments[1].id is None:
+        parent = existing_row(_parent(call), resource)
+        return records.create(call, target, parent)
+    if call.method == "PATCH" and segments[1].id is not None:
+        return records.update(call, target)
+    if call.method == "DELETE" and segments[1].id is not None:
+        return records.delete(call, target)
+    raise unsupported(call.method, target.name)
 
 
-def shown(call: Call, resource: Resource, row: dict[str, Any], status: int, url: str) -> Answer:
-    reader = Reader(call.books, call.base, call.version, {})
-    return item_answer(status, reader.render(resource, row, url), resource, row)
+def _parent(call: Call) -> Call:
+    address = Address(call.address.segments[:1])
+    return Call(call.books, call.method, address, call.base, call.version, call.headers, call.raw, call.options)
 
 
 def _patch_order(call: Call) -> Job:
     order = existing(call, WORK_ORDER)
-    changes = changes_of(call, WORK_ORDER, WORK_ORDER.update)
+    require_media(call.media, (ITEM, JSON))
+    changes = read_values(WORK_ORDER, parse_json(call.raw), WORK_ORDER.update)
 
     def work(posting: Posting) -> Answer:
         row = existing(call, WORK_ORDER)
         work_orders.patch_order(posting.books, row, changes, posting.user)
-        after = existing_row(call, WORK_ORDER)
-        return shown(call, WORK_ORDER, after, 200, f"{call.base}/workOrders/{after['WorkOrderId']}")
+        return shown(call, WORK_ORDER, existing_row(call, WORK_ORDER), 200)
 
     return Job(work, frozenset({(order["WorkOrderId"], None)}))
-
-
-def existing_row(call: Call, resource: Resource) -> dict[str, Any]:
-    """The named row as it is now, whatever If-Match said before the change."""
-    _, where, parameters, url = Reader(call.books, call.base, call.version, {}).locate(call.address)
-    row = call.books.one(f"SELECT t.* FROM {resource.table} t WHERE {where}", *parameters)
-    if row is None:
-        raise not_found(url)
-    return row
