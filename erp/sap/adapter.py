@@ -87,11 +87,11 @@ class SapErp:
         return broken_rule(intent.transaction, self._settings)
 
     async def snapshot(self, intent: PostingIntent) -> Snapshot:
-        """Nothing: SAP's documents carry our key, and its states say what they are."""
-        return Snapshot()
+        """Little: SAP's documents carry our key, and its states say what they are."""
+        return await self._bookings.snapshot(intent)
 
     async def find(self, intent: PostingIntent, before: Snapshot) -> Booking:
-        return Booking(document=await self._bookings.find(intent))
+        return await self._bookings.find(intent, before)
 
     async def post(self, intent: PostingIntent, guard: SendGuard) -> Booking:
         """What `check` would refuse is refused here too, before anything is sent."""

@@ -21,7 +21,7 @@ from erp.sap.settings import SapSettings, Units
 from erp.sap.steps import following_steps, is_completion, is_lot_posting, receives_apart
 from erp.sap.stock import Stock
 from signals.bookings import StockKind
-from signals.documents import ErpDocument, GoodsMovement
+from signals.documents import Booking, ErpDocument, GoodsMovement, Snapshot
 from signals.orders import OutputKind
 from signals.quality import DecideInspection, RecordInspection, RecordNonconformance
 from signals.stock import IssueComponents, MoveStock, PlaceHold, ReceiveGoods, ReleaseHold, ReturnComponents
@@ -37,6 +37,7 @@ from signals.transactions import (
 )
 from signals.upkeep import AdjustCapacity, CloseDowntime, OpenDowntime
 
+NAMELESS = "nameless"
 Goods = IssueComponents | ReturnComponents | ReceiveGoods | MoveStock
 
 
@@ -65,8 +66,33 @@ class Bookings:
         self._capacity = Capacity(client, settings)
         self._reversals = Reversals(confirmations, self.documents, self._holds, self._defects, self._capacity)
 
-    async def find(self, intent: PostingIntent) -> ErpDocument | None:
-        """What SAP's books show of the intent now."""
+    async def find(self, intent: PostingIntent, before: Snapshot) -> Booking:
+        """What SAP's books show of the intent now, against what they showed before it was sent."""
+        document = await self._find(intent)
+        if document is not None:
+            return Booking(document=document)
+        known = before.figures.get(NAMELESS, "").split()
+        nameless = [found for found in await self._nameless(intent) if found not in known]
+        if not nameless:
+            return Booking()
+        why = f"{', '.join(nameless)}: the same quantity, but no text that would say whose it is"
+        return Booking(unknowable=why, candidates=tuple(nameless))
+
+    async def snapshot(self, intent: PostingIntent) -> Snapshot:
+        """Records that could be taken for ours later, because the only reference they would have is empty."""
+        nameless = await self._nameless(intent)
+        return Snapshot(figures={NAMELESS: " ".join(nameless)} if nameless else {})
+
+    async def _nameless(self, intent: PostingIntent) -> list[str]:
+        match intent.transaction:
+            case RecordNonconformance() as nonconformance:
+                return await self._defects.nameless(nonconformance)
+            case DecideInspection() as decision if is_lot_posting(decision):
+                return await self._inspections.nameless_postings(decision)
+            case _:
+                return []
+
+    async def _find(self, intent: PostingIntent) -> ErpDocument | None:
         match intent.transaction:
             case ConfirmProduction() | ReportTime():
                 return await self._confirmations.find(intent)

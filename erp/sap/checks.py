@@ -12,13 +12,14 @@ from decimal import Decimal
 
 from pydantic import BaseModel
 
+from erp.sap.defects import defect_code
 from erp.sap.inspections import MIXED, decision_code
 from erp.sap.odata import LARGEST_QUANTITY, SMALLEST_QUANTITY
 from erp.sap.settings import SapSettings, Units
 from erp.sap.steps import is_lot_posting
 from signals.bookings import StockKind
 from signals.orders import OutputKind
-from signals.quality import DecideInspection
+from signals.quality import DecideInspection, RecordNonconformance
 from signals.stock import MaterialPosition, MoveStock, PlaceHold, ReceiveGoods, ReleaseHold
 from signals.transactions import ConfirmProduction, ReportTime, Reverse, Transaction
 from signals.upkeep import AdjustCapacity
@@ -152,6 +153,18 @@ def _by_product_is_free(transaction: Transaction, settings: SapSettings) -> str:
     return ""
 
 
+def _defect_is_mapped(transaction: Transaction, settings: SapSettings) -> str:
+    if not isinstance(transaction, RecordNonconformance):
+        return ""
+    group, code = defect_code(transaction.defect, settings)
+    if group and code:
+        return ""
+    return (
+        f"sap-defect-code/1: nonconformance {transaction.nonconformance}: no defect code for {transaction.defect!r}; "
+        "set defect_codes and defect_code_group in [erp.sap]"
+    )
+
+
 def _decision_is_mapped(transaction: Transaction, settings: SapSettings) -> str:
     if not isinstance(transaction, DecideInspection) or is_lot_posting(transaction):
         return ""
@@ -188,6 +201,7 @@ RULES: tuple[Rule, ...] = (
     _transfer_moves,
     _serials_count,
     _by_product_is_free,
+    _defect_is_mapped,
     _decision_is_mapped,
     _capacity_is_coarse,
 )

@@ -7,7 +7,16 @@ from typing import Any
 from erp.port import SendGuard
 from erp.sap.client import SapClient
 from erp.sap.failures import SapNotFound, refused
-from erp.sap.odata import Entity, UnreadableAnswer, entity_of, key_predicate, quantity_text, text_literal, text_of
+from erp.sap.odata import (
+    Entity,
+    UnreadableAnswer,
+    decimal_of,
+    entity_of,
+    key_predicate,
+    quantity_text,
+    text_literal,
+    text_of,
+)
 from erp.sap.odata4 import etag_of
 from erp.sap.settings import DEFECT_SERVICE, SapSettings, Units
 from signals.documents import ErpDocument
@@ -28,17 +37,28 @@ class Defects:
     def __init__(self, client: SapClient, settings: SapSettings) -> None:
         self._client = client
         self._plant = settings.plant
-        self._options = settings.sap
+        self._settings = settings
         self._units = Units(settings.units)
 
     async def find(self, intent: PostingIntent, transaction: RecordNonconformance) -> ErpDocument | None:
         """Among the defects of order and material; the text is matched here, whether SAP could filter it or not."""
+        rows = await self._of_material(transaction)
+        ours = [row for row in rows if text_of(row, "DefectText").upper().startswith(short_key(intent.key))]
+        return self._document(intent, ours[0]) if ours else None
+
+    async def nameless(self, transaction: RecordNonconformance) -> list[str]:
+        """Defects of the same quantity without any text: one of them may be ours that lost it."""
+        return [
+            text_of(row, "DefectInternalID")
+            for row in await self._of_material(transaction)
+            if not text_of(row, "DefectText") and decimal_of(row.get("DefectiveQuantity")) == transaction.quantity
+        ]
+
+    async def _of_material(self, transaction: RecordNonconformance) -> list[Entity]:
         conditions = [f"Material eq {text_literal(transaction.material)}", f"Plant eq {text_literal(self._plant)}"]
         if transaction.order:
             conditions.append(f"ManufacturingOrder eq {text_literal(transaction.order)}")
-        rows = await self._client.read_entities(DEFECT_SERVICE, DEFECT_SET, {"$filter": " and ".join(conditions)})
-        ours = [row for row in rows if text_of(row, "DefectText").upper().startswith(short_key(intent.key))]
-        return self._document(intent, ours[0]) if ours else None
+        return await self._client.read_entities(DEFECT_SERVICE, DEFECT_SET, {"$filter": " and ".join(conditions)})
 
     async def record(self, intent: PostingIntent, transaction: RecordNonconformance, guard: SendGuard) -> ErpDocument:
         answer = await self._client.call(
@@ -51,7 +71,7 @@ class Defects:
         return document.model_copy(update={"warnings": answer.warnings})
 
     def _body(self, intent: PostingIntent, transaction: RecordNonconformance) -> dict[str, Any]:
-        group, code = self._code(transaction.defect)
+        group, code = defect_code(transaction.defect, self._settings)
         body = {
             "DefectText": f"{short_key(intent.key)} {transaction.text or transaction.nonconformance}"[:TEXT_LENGTH],
             "DefectCodeCatalog": DEFECT_CATALOG if code else "",
@@ -67,12 +87,6 @@ class Defects:
             "MainWorkCenter": transaction.work_centre,
         }
         return {name: value for name, value in body.items() if value}
-
-    def _code(self, defect: str) -> tuple[str, str]:
-        """Group and code of the plant's own word; a word that is not mapped is SAP's code."""
-        written = self._options.defect_codes.get(defect, defect)
-        group, slash, code = written.partition("/")
-        return (group, code) if slash else (self._options.defect_code_group, group)
 
     # --- taking back -------------------------------------------------------------------------------------------------
 
@@ -107,6 +121,13 @@ class Defects:
             text=text_of(row, "DefectText"),
             key=intent.key,
         )
+
+
+def defect_code(defect: str, settings: SapSettings) -> tuple[str, str]:
+    """Group and code of the plant's own word; a word that is not mapped is SAP's code."""
+    written = settings.sap.defect_codes.get(defect, defect)
+    group, slash, code = written.partition("/")
+    return (group, code) if slash else (settings.sap.defect_code_group, group)
 
 
 def _path(document: str) -> str:

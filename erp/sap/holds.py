@@ -46,7 +46,7 @@ class Holds:
     async def _change_batch(self, intent: PostingIntent, hold: Hold, guard: SendGuard) -> ErpDocument:
         """One line: SAP moves all stock of the batch, wherever it lies. The line names a place that has some."""
         source = UNRESTRICTED_TYPE if isinstance(hold, PlaceHold) else RESTRICTED_TYPE
-        places = await self._stock.of_type(hold.material, hold.batch, source)
+        places = (await self._stock.places(hold.material, hold.batch)).get(source)
         if not places:
             word = "unrestricted" if isinstance(hold, PlaceHold) else "restricted"
             raise refused(
@@ -57,8 +57,8 @@ class Holds:
         return await self._documents.post(intent, self._bodies.restrict(hold, place, quantity), guard)
 
     async def _batch_state(self, intent: PostingIntent, hold: Hold) -> ErpDocument | None:
-        free = await self._stock.of_type(hold.material, hold.batch, UNRESTRICTED_TYPE)
-        restricted = await self._stock.of_type(hold.material, hold.batch, RESTRICTED_TYPE)
+        places = await self._stock.places(hold.material, hold.batch)
+        free, restricted = places.get(UNRESTRICTED_TYPE), places.get(RESTRICTED_TYPE)
         wanted, other = (restricted, free) if isinstance(hold, PlaceHold) else (free, restricted)
         if not wanted or other:
             return None

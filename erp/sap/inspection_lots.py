@@ -27,7 +27,7 @@ class InspectionLots:
             raise refused(f"SAP does not know inspection lot {lot} ({error})", "inspection_lot_not_found") from error
 
     async def number_for(self, transaction: RecordInspection) -> str:
-        """The lot that the transaction names, else the one that carries our inspection, else the only open one."""
+        """The lot that the transaction names, else the one that carries our inspection, else the only (open) one."""
         if transaction.inspection_lot:
             return transaction.inspection_lot
         scope = [f"Plant eq {text_literal(self._plant)}", f"Material eq {text_literal(transaction.material)}"]
@@ -35,13 +35,15 @@ class InspectionLots:
             scope += [f"{name} eq {text_literal(value)}"] if value else []
         rows = await self._client.read_entities(INSPECTION_SERVICE, LOT_SET, {"$filter": " and ".join(scope)})
         named = [r for r in rows if text_of(r, "InspLotExternalNumber") == transaction.inspection]
-        candidates = named or [row for row in rows if is_open(row)]
+        candidates = named or [row for row in rows if is_open(row)] or rows
         subject = f"inspection {transaction.inspection} of {transaction.material}"
         if not candidates:
-            raise refused(f"{subject}: SAP has no open inspection lot for it; name one", "inspection_lot_not_found")
+            raise refused(f"{subject}: SAP has no inspection lot for it; name one", "inspection_lot_not_found")
         if len(candidates) > 1:
             several = ", ".join(text_of(row, "InspectionLot") for row in candidates)
-            raise refused(f"{subject}: lots {several} are open; name the one that is meant", "inspection_lot_ambiguous")
+            raise refused(
+                f"{subject}: lots {several} come into question; name the one that is meant", "inspection_lot_ambiguous"
+            )
         return text_of(candidates[0], "InspectionLot")
 
     async def characteristic(self, lot: str, named: str) -> Entity:

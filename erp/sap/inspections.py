@@ -44,9 +44,18 @@ STOCK_TYPES = {
     DispositionKind.SCRAP: "VMENGE02",
     DispositionKind.REJECT: "VMENGE04",
     DispositionKind.REWORK: "VMENGE04",
-    DispositionKind.RETURN: "VMENGE07",
+    DispositionKind.RETURN: "VMENGE04",
 }
-"""UsageDecisionStockType: unrestricted, scrap, blocked (rework waits there for its order), return delivery."""
+"""UsageDecisionStockType: unrestricted, scrap, blocked. Rework and return wait in blocked stock for what comes next."""
+
+MOVEMENTS = {
+    DispositionKind.ACCEPT: "321",
+    DispositionKind.SCRAP: "553",
+    DispositionKind.REJECT: "350",
+    DispositionKind.REWORK: "350",
+    DispositionKind.RETURN: "350",
+}
+"""The movement that such a stock posting becomes."""
 
 
 class Inspections:
@@ -151,6 +160,13 @@ class Inspections:
 
     async def find_posting(self, intent: PostingIntent, transaction: DecideInspection) -> ErpDocument | None:
         return await self._documents.find_by_item_text(intent, transaction.material, transaction.batch)
+
+    async def nameless_postings(self, transaction: DecideInspection) -> list[str]:
+        """Stock postings of the same quantity without any text: one of them may be ours that lost it."""
+        part = transaction.dispositions[0]
+        return await self._documents.nameless(
+            transaction.material, transaction.batch, transaction.posting_date.year, MOVEMENTS[part.kind], part.quantity
+        )
 
     async def post_stock(self, intent: PostingIntent, transaction: DecideInspection, guard: SendGuard) -> ErpDocument:
         """One quantity of the lot to its stock type. SAP dates it itself: the service takes no posting date."""

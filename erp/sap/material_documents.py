@@ -6,6 +6,7 @@ Our key stands in ReferenceDocument and opens the header text, so that it is fou
 from __future__ import annotations
 
 from datetime import date
+from decimal import Decimal
 from uuid import UUID
 
 from erp.port import SendGuard
@@ -18,6 +19,7 @@ from erp.sap.odata import (
     UnreadableAnswer,
     complex_result,
     date_literal,
+    decimal_of,
     flag_of,
     key_predicate,
     text_literal,
@@ -138,7 +140,7 @@ class MaterialDocuments:
         conditions = [
             f"Material eq {text_literal(material)}",
             f"Plant eq {text_literal(self._plant)}",
-            f"MaterialDocumentYear eq {text_literal(str(day.year))}",
+            f"MaterialDocumentYear ge {text_literal(str(day.year))}",
             f"startswith(MaterialDocumentItemText,{text_literal(short_key(intent.key))})",
         ]
         try:
@@ -149,6 +151,23 @@ class MaterialDocuments:
         if not ours:
             return None
         return self._parsed(ours[0], ours).model_copy(update={"key": intent.key})
+
+    async def nameless(self, material: str, batch: str, year: int, movement: str, quantity: Decimal) -> list[str]:
+        """Standing lines of that movement and quantity that have no text."""
+        conditions = [
+            f"Material eq {text_literal(material)}",
+            f"Plant eq {text_literal(self._plant)}",
+            f"MaterialDocumentYear ge {text_literal(str(year))}",
+            f"GoodsMovementType eq {text_literal(movement)}",
+        ]
+        rows = await self._items(conditions + ([f"Batch eq {text_literal(batch)}"] if batch else []))
+        return [
+            number(row)
+            for row in rows
+            if not text_of(row, "MaterialDocumentItemText")
+            and not flag_of(row.get("GoodsMovementIsCancelled"))
+            and decimal_of(row.get("QuantityInEntryUnit")) == quantity
+        ]
 
     async def _items(self, conditions: list[str]) -> list[Entity]:
         return await self._client.read_entities(DOCUMENT_SERVICE, ITEM_SET, {"$filter": " and ".join(conditions)})

@@ -34,14 +34,15 @@ class Stock:
             raise ErpUnavailable(f"stock of {material}: {error}", code="unreadable") from error
         return [line for line in lines if line.quantity]
 
-    async def of_type(self, material: str, batch: str, stock_type: str) -> list[tuple[str, Decimal]]:
-        """Storage location and quantity of a batch's stock of one type."""
-        rows = await self._rows(material, batch)
-        found = [row for row in rows if text_of(row, "InventoryStockType") == stock_type]
-        places = [
-            (text_of(row, "StorageLocation"), decimal_of(row.get("MatlWrhsStkQtyInMatlBaseUnit"))) for row in found
-        ]
-        return [(place, quantity) for place, quantity in places if quantity > 0]
+    async def places(self, material: str, batch: str) -> dict[str, list[tuple[str, Decimal]]]:
+        """By stock type: storage location and quantity of a batch's stock in the plant."""
+        found: dict[str, list[tuple[str, Decimal]]] = {}
+        for row in await self._rows(material, batch):
+            quantity = decimal_of(row.get("MatlWrhsStkQtyInMatlBaseUnit"))
+            if quantity > 0:
+                place = (text_of(row, "StorageLocation"), quantity)
+                found.setdefault(text_of(row, "InventoryStockType"), []).append(place)
+        return found
 
     async def _rows(self, material: str, batch: str) -> list[Entity]:
         conditions = [f"Material eq {text_literal(material)}", f"Plant eq {text_literal(self._plant)}"]

@@ -136,7 +136,9 @@ class SapProcess:
         return create_sap(config_for(self.url, **changes), "demo", ENVIRON)
 
     async def fault(self, mode: str, **options: Any) -> None:
-        answer = await self.control.post("/_control/faults", json={"mode": mode, **options})
+        """Options that are None are left out."""
+        named = {name: value for name, value in options.items() if value is not None}
+        answer = await self.control.post("/_control/faults", json={"mode": mode, **named})
         assert answer.status_code < 300, answer.text
 
     async def heal(self) -> None:
@@ -184,7 +186,16 @@ async def sap(running_sap: SapProcess) -> AsyncIterator[SapProcess]:
     yield running_sap
     await running_sap.heal()
     await running_sap.settings(
-        lock_answer="423", posting_seconds=0, goods_movement_delay_seconds=0, open_periods=None, page_size=100
+        lock_answer="423",
+        posting_seconds=0,
+        goods_movement_delay_seconds=0,
+        open_periods=None,
+        page_size=100,
+        repeatability=False,
+        repeatability_seconds=3600,
+        client="100",
+        inactive_services=[],
+        forbidden_services=[],
     )
 
 
