@@ -173,6 +173,7 @@ class Transfers:
             "OrganizationId": int(organization),
             "ItemNumber": transfer.material,
             "SubinventoryCode": transfer.source,
+            "TransferSubinventory": transfer.target,
             "TransactionTypeName": self._settings.oracle.transfer_type,
             "TransactionQuantity": number_json(-transfer.quantity),
             "TransactionUnitOfMeasure": self._units.oracle(transfer.unit),
