@@ -30,20 +30,21 @@ def demo(
     speed: Annotated[
         float | None, typer.Option("--speed", help="Plant seconds per wall second. Default: 6 with --auto, else 3.")
     ] = None,
-    erp: Annotated[str, typer.Option("--erp", help="Which simulated ERP.")] = "sap",
+    erp: Annotated[str, typer.Option("--erp", help="sap, oracle, dynamics (simulated) or tryton (real).")] = "sap",
     data: DataFolder = None,
     as_json: AsJson = False,
     screenshot: Annotated[
         Path | None, typer.Option("--screenshot", hidden=True, help="SVG of the screen in the outage.")
     ] = None,
 ) -> int:
-    """A simulated line, a simulated SAP and everything between them; break it by single keys."""
+    """A simulated line, an ERP and everything between them; break it by single keys."""
     from workers.demo.children import StageFailed
+    from workers.demo.erp import TITLES
     from workers.demo.performance import DemoOptions, perform
     from workers.demo.screen import closing_table
 
-    if erp != "sap":
-        raise BadInput(f"no simulated ERP is named {erp!r}", subject=erp, hint="this release has sap")
+    if erp not in TITLES:
+        raise BadInput(f"no ERP is named {erp!r}", subject="--erp", hint=f"there are {', '.join(TITLES)}")
     pace = (6.0 if auto else 3.0) if speed is None else speed
     if not 0.1 <= pace <= FASTEST:
         raise BadInput(f"--speed {pace:g} is not usable", subject="--speed", hint=f"from 0.1 to {FASTEST:g}")

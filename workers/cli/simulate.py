@@ -1,4 +1,4 @@
-"""`simulate line|sap|oracle|dynamics`: counterparts with their own books, as processes. Only this imports simulators."""
+"""`simulate line|sap|oracle|dynamics`: counterparts with their own books, as processes. Nothing else imports them."""
 
 from __future__ import annotations
 

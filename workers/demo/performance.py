@@ -65,7 +65,7 @@ async def perform(options: DemoOptions, say: Callable[[str], None], *, watched: 
     began = datetime.now(UTC)
     journal = Journal(say)
     folder = _folder(options)
-    stage = Stage(folder, mode=options.mode, seed=options.seed, speed=options.speed, say=say)
+    stage = Stage(folder, mode=options.mode, seed=options.seed, speed=options.speed, say=say, erp=options.erp)
     worth_keeping = True
     try:
         await stage.set_up()

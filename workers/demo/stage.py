@@ -1,11 +1,10 @@
-"""All processes of the demo: Temporal with its UI, a simulated SAP and line, plant worker and edge gateway."""
+"""All processes of the demo: Temporal with its UI, an ERP, a simulated line, plant worker and edge gateway."""
 
 from __future__ import annotations
 
 import asyncio
 import json
 import os
-import secrets
 from collections.abc import Callable
 from datetime import UTC, datetime
 from importlib.resources import files
@@ -21,6 +20,7 @@ from ledger.store import SqlLedger
 from signals.decisions import PostingMode
 from workers.demo.children import START_SECONDS, Child, StageFailed
 from workers.demo.controls import Controls
+from workers.demo.erps import erp_for_stage
 from workers.plant_file import load_plant
 from workers.settings import LEDGER_FILE
 from workers.temporal_server import EmbeddedTemporal
@@ -38,8 +38,18 @@ class Stage:
     worker: Child
     edge: Child
 
-    def __init__(self, folder: Path, *, mode: PostingMode, seed: int, speed: float, say: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        mode: PostingMode,
+        seed: int,
+        speed: float,
+        say: Callable[[str], None],
+        erp: str = "sap",
+    ) -> None:
         self.folder = folder
+        self.erp = erp_for_stage(erp, folder)
         self.mode = mode
         self.seed_data: dict[str, Any] = json.loads((DEFAULTS / ORDERS).read_text(encoding="utf-8"))
         self.addresses: dict[str, str] = {}
@@ -72,26 +82,26 @@ class Stage:
         now = datetime.now(UTC)
         clock = PlantClock(wall_epoch=now, plant_epoch=now, factor=self.speed)
         self._environ |= self._surroundings(clock)
-        self._say("starting the simulated SAP and the simulated line")
-        sap = self._child("sap", "simulate", "sap", "--port", "0", "--db", str(self.folder / "sap.sqlite"))
+        self._environ |= self.erp.environ
+        self._say(f"starting the {self.erp.title} and the simulated line")
         line = self._child("line", "simulate", "line", "--scenario", str(self.folder / SCENARIO), "--port", "0",
                            "--seed", str(self._seed), "--clock", clock.text())  # fmt: skip
-        at_sap, at_line = await asyncio.gather(sap.start(), line.start())
-        self.controls = Controls(at_line["control"], at_sap["url"])
-        await self.controls.seed(self.seed_data)
-        self._environ |= {"PLANTWRIGHT_ERP_URL": at_sap["url"], "PLANTWRIGHT_OPCUA_ENDPOINT": at_line["endpoint"]}
+        at_erp, at_line = await asyncio.gather(self.erp.start(self._child), line.start())
+        self.controls = Controls(at_line["control"], self.erp)
+        await self.erp.seed(self.seed_data)
+        self._environ |= {**self.erp.environ, "PLANTWRIGHT_OPCUA_ENDPOINT": at_line["endpoint"]}
         self.ledger = await open_ledger(self._environ["PLANTWRIGHT_LEDGER_URL"])
         self.plant = load_plant(self.folder / PLANT, self._environ)
         self._say("starting the plant worker and the edge gateway")
         common = ("--plant", str(self.folder / PLANT), "--data", str(self.folder))
-        self.worker = self._child("worker", "worker", *common)
+        self.worker = self._child("worker", "worker", *common, *self.erp.worker_options)
         self.edge = self._child("edge", "edge", *common, "--health-port", "0")
         _, at_edge = await asyncio.gather(self.worker.start(), self.edge.start())
         await self._edge_is_live(at_edge["health"])
         self.addresses = {
             "Temporal UI": self.temporal.ui_url or "",
             "Temporal": self.temporal.address,
-            "SAP": at_sap["url"],
+            "ERP": at_erp,
             "OPC UA": at_line["endpoint"],
             "folder": str(self.folder),
         }
@@ -103,6 +113,7 @@ class Stage:
             await child.stop()
         if hasattr(self, "controls"):
             await self.controls.aclose()
+        await self.erp.stop()
         if hasattr(self, "ledger"):
             await self.ledger.close()
         await self.temporal.stop()
@@ -128,8 +139,6 @@ class Stage:
             "PLANTWRIGHT_LEDGER_URL": f"sqlite:///{self.folder / LEDGER_FILE}",
             "PLANTWRIGHT_CLOCK": clock.text(),
             "PLANTWRIGHT_POSTING_MODE": self.mode.value,
-            "SAP_USER": "PLANTWRIGHT",
-            "SAP_PASSWORD": secrets.token_urlsafe(18),
             "NO_PROXY": local,
             "no_proxy": local,
         }
@@ -137,8 +146,8 @@ class Stage:
     def _leave_environment(self) -> None:
         """`. FOLDER/environment` lets a second terminal use the same commands on this demo."""
         names = ("TEMPORAL_ADDRESS", "TEMPORAL_NAMESPACE", "PLANTWRIGHT_HOME", "PLANTWRIGHT_LEDGER_URL",
-                 "PLANTWRIGHT_CLOCK", "PLANTWRIGHT_POSTING_MODE", "PLANTWRIGHT_ERP_URL", "PLANTWRIGHT_OPCUA_ENDPOINT",
-                 "SAP_USER", "SAP_PASSWORD")  # fmt: skip
+                 "PLANTWRIGHT_CLOCK", "PLANTWRIGHT_POSTING_MODE", "PLANTWRIGHT_OPCUA_ENDPOINT",
+                 *self.erp.environ)  # fmt: skip
         text = "".join(f"export {name}='{self._environ[name]}'\n" for name in names)
         descriptor = os.open(self.folder / "environment", os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         with os.fdopen(descriptor, "w") as file:
