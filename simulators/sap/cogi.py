@@ -102,17 +102,17 @@ def forget(books: Books, confirmation: str) -> None:
     books.execute("DELETE FROM pending_goods WHERE confirmation = ?", confirmation)
 
 
-def reprocess(books: Books, entry: int, *, batch: str | None, storage_location: str | None, drop: bool) -> bool:
-    """Tries one error list line again, with the batch or storage location a person gives it, or drops it."""
+def reprocess(books: Books, entry: int, given: dict[str, Any], *, drop: bool) -> bool:
+    """Tries one error list line again, with the batch, storage location or serials a person gives it, or drops it."""
     row = books.one("SELECT * FROM cogi WHERE id = ?", entry)
     if row is None:
         raise Refusal("COGI", f"There is no error list line {entry}", status=404)
     if not drop:
         line = line_of(json.loads(row["line"]))
-        if batch is not None:
-            line = replace(line, batch=batch)
-        if storage_location is not None:
-            line = replace(line, storage_location=storage_location)
+        changes: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
+        if "serials" in changes:
+            changes["serials"] = tuple(changes["serials"])
+        line = replace(line, **changes)
         group, count = row["confirmation"].split("/")
         confirmation = books.one(
             "SELECT PostingDate FROM confirmation WHERE ConfirmationGroup = ? AND ConfirmationCount = ?", group, count

@@ -229,7 +229,7 @@ def add_up(books: Books, operation: dict[str, Any], fields: dict[str, Any], *, s
         "_confirmations": operation["_confirmations"] + sign,
         "_count": operation["_count"] + 1,
         "_activities": json.dumps(activities),
-        "LastChangeDateTime": stamp(),
+        "LastChangeDateTime": max(stamp(), operation["LastChangeDateTime"]),
     }
     finals = books.one(
         "SELECT 1 FROM confirmation WHERE ConfirmationGroup = ? AND IsFinalConfirmation = 1 AND IsReversed = 0"

@@ -1,4 +1,4 @@
-"""The control side: seeding, books, faults, settings and people at the SAP GUI. It never goes through OData.
+"""The control side: seeding, books, faults, settings, people at the SAP GUI. It never goes through OData.
 
 Malformed input answers 400 with {"error": {"code", "message"}} and changes nothing.
 """
@@ -14,9 +14,10 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from simulators.common.teaching import teach
-from simulators.sap import cogi, confirmations
+from simulators.sap import cogi, confirmations, people
 from simulators.sap.confirmation_rules import Posting
 from simulators.sap.messages import Refusal
+from simulators.sap.order_changes import OrderChange, change_by_hand
 from simulators.sap.orders import find_order, milli
 from simulators.sap.report import books_report
 from simulators.sap.seed import ManualEntry, SeedDocument, SettingsChange
@@ -29,6 +30,7 @@ _SEED_EXAMPLE = (
 )
 _MANUAL_EXAMPLE = '{"order": "1000040", "operation": "0010", "yield": "5"}'
 _SETTINGS_EXAMPLE = '{"repeatability": true}'
+_CHANGE_EXAMPLE = '{"order": "1000040", "quantity": "80", "lock": true}'
 _COGI_EXAMPLE = '{"id": 1, "batch": "B7"}'
 
 
@@ -43,6 +45,7 @@ class CogiEntry(BaseModel):
     id: int
     batch: str | None = Field(default=None, max_length=10)
     storage_location: str | None = Field(default=None, max_length=4)
+    serials: list[str] | None = None
     drop: bool = False
 
 
@@ -55,6 +58,10 @@ class Control:
         return [
             Route("/_control/books", self._taught(self.books), methods=["GET"]),
             Route("/_control/orders", self._taught(self.orders), methods=["POST"]),
+            Route("/_control/orders/change", self._taught(self.change_order), methods=["POST"]),
+            Route("/_control/movements", self._taught(self.movements), methods=["POST"]),
+            Route("/_control/decisions", self._taught(self.decisions), methods=["POST"]),
+            Route("/_control/notifications", self._taught(self.notifications), methods=["POST"]),
             Route("/_control/faults", self._taught(self.faults), methods=["GET", "POST", "DELETE"]),
             Route("/_control/manual", self._taught(self.manual), methods=["POST"]),
             Route("/_control/cogi", self._taught(self.cogi), methods=["GET", "POST"]),
@@ -87,6 +94,28 @@ class Control:
                 self._books.change_settings(document.settings.model_dump(exclude_unset=True))
         return answer
 
+    async def change_order(self, request: Request) -> dict[str, Any]:
+        """As soon as no posting holds the order."""
+        change = _validated(OrderChange, await _body(request), _CHANGE_EXAMPLE)
+        order = find_order(self._books, change.order)["ManufacturingOrder"]
+        return await self._by_hand(order, change.user, lambda own: change_by_hand(own.books, change))
+
+    async def movements(self, request: Request) -> dict[str, Any]:
+        movement = _validated(people.HandMovement, await _body(request), people.MOVEMENT_EXAMPLE)
+        order = find_order(self._books, movement.order)["ManufacturingOrder"] if movement.order else ""
+        return await self._by_hand(order, movement.user, lambda own: people.move(own, movement))
+
+    async def decisions(self, request: Request) -> dict[str, Any]:
+        decision = _validated(people.HandDecision, await _body(request), people.DECISION_EXAMPLE)
+        return await self._by_hand("", decision.user, lambda own: people.decide(own, decision))
+
+    async def notifications(self, request: Request) -> dict[str, Any]:
+        move = _validated(people.NotificationMove, await _body(request), people.PHASE_EXAMPLE)
+        return await self._by_hand("", "GUI_USER", lambda own: people.move_on(own.books, move))
+
+    async def _by_hand(self, order: str, user: str, work: Callable[[Posting], Any]) -> Any:
+        return await self._system.enter_by_hand(order, Posting(self._books, user, manual=True), work)
+
     async def faults(self, request: Request) -> Any:
         if request.method == "DELETE":
             self._system.faults.clear()
@@ -115,9 +144,8 @@ class Control:
         if request.method == "POST":
             entry = _validated(CogiEntry, await _body(request), _COGI_EXAMPLE)
             with self._books.transaction():
-                cogi.reprocess(
-                    self._books, entry.id, batch=entry.batch, storage_location=entry.storage_location, drop=entry.drop
-                )
+                given = {"batch": entry.batch, "storage_location": entry.storage_location, "serials": entry.serials}
+                cogi.reprocess(self._books, entry.id, given, drop=entry.drop)
         return {"cogi": books_report(self._books)["cogi"]}
 
     async def settings(self, request: Request) -> dict[str, Any]:

@@ -232,3 +232,11 @@ def run(posting: Posting, name: str, number: str, values: dict[str, Any]) -> dic
         posting.warn("IM/451", f"The status of notification {row['MaintenanceNotification']} could not be set")
         return row
     return _update(posting, row, changes)
+
+
+def move_phase(books: Books, number: str, phase: str) -> None:
+    """A person works on the notification in its own screen; completing there gives no reference date."""
+    row = find(books, number)
+    changes = {"NotifProcessingPhase": phase, "IsCompleted": int(phase == COMPLETED)}
+    changes["LastChangeDateTime"] = later_instant(row["LastChangeDateTime"])
+    books.update(_TABLE, changes, MaintenanceNotification=row["MaintenanceNotification"])

@@ -108,8 +108,10 @@ def _insert_work_centre(books: Books, centre: SeedWorkCentre) -> None:
         row = capacity | {
             "IntervalStartDate": day_ms(interval.start),
             "IntervalEndDate": day_ms(interval.end),
-            "CapacityNumberOfCapacities": interval.capacities,
-            "CapacityPlanUtilizationPercent": str(interval.utilisation),
+            "CapacityNumberOfCapacities": centre.capacities if interval.capacities is None else interval.capacities,
+            "CapacityPlanUtilizationPercent": str(
+                centre.utilisation if interval.utilisation is None else interval.utilisation
+            ),
             "LastChangeDateTime": later_instant(None),
             "_at": instant(),
         }

@@ -35,6 +35,7 @@ def _create(posting: Posting, header: dict[str, Any], items: list[dict[str, Any]
         "" if posting.forget_keys else header.get("ReferenceDocument", ""),
         header.get("MaterialDocumentHeaderText", ""),
         posting.user,
+        posting.manual,
     )
     key = goods_documents.record(posting.books, document, lines)
     for order in {line.order for line in lines if line.order}:

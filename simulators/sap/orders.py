@@ -6,7 +6,7 @@ Confirmations and goods movements change orders only through `refresh`.
 from decimal import Decimal
 from typing import Any
 
-from simulators.sap.books import Books, stamp
+from simulators.sap.books import Books, later_stamp, stamp
 from simulators.sap.edm import PROCESS
 from simulators.sap.messages import Refusal
 
@@ -103,14 +103,21 @@ def require_status(books: Books, order: str, *, forbidden: tuple[str, ...]) -> N
 
 
 def set_statuses(books: Books, order: str, names: set[str]) -> None:
-    """Writes the status set, the header's flags, and the flags that operations share with the header."""
+    """Writes the status set, the header's flags, and the flags that operations share with the header.
+
+    Another set of statuses is a change of the order and moves its stamp; the same one never moves it back.
+    """
+    before = statuses(books, order)
+    header = _any_order(books, order)
+    earlier = header["LastChangeDateTime"] if header else ""
+    moment = max(stamp(), earlier) if names == before else later_stamp(earlier)
     books.execute("DELETE FROM order_status WHERE ManufacturingOrder = ?", order)
     for name in sorted(names):
         code, text = STATUSES[name]
         row = {"ManufacturingOrder": order, "StatusCode": code, "StatusShortName": name, "StatusName": text}
         books.insert("order_status", row)
     flags: dict[str, Any] = {column: "X" if name in names else "" for name, column in _FLAGS.items()}
-    books.update("production_order", flags | {"LastChangeDateTime": stamp()}, ManufacturingOrder=order)
+    books.update("production_order", flags | {"LastChangeDateTime": moment}, ManufacturingOrder=order)
     shared = {
         "OperationIsCreated": "X" if "CRTD" in names else "",
         "OperationIsReleased": "X" if "REL" in names else "",

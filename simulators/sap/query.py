@@ -85,7 +85,10 @@ def parse_literal(token: str) -> Literal:
 
 
 class FilterParser:
-    """Recursive descent over `or`, `and`, `not`, comparisons and the three string functions."""
+    """Recursive descent over `or`, `and`, `not`, comparisons and the three string functions. V4 has its own tokens."""
+
+    token = _TOKEN
+    functions = _FUNCTIONS
 
     def __init__(self, entity: EntityType, text: str) -> None:
         self._entity = entity
@@ -104,7 +107,7 @@ class FilterParser:
         tokens: list[tuple[str, str]] = []
         position = 0
         while text[position:].strip():
-            match = _TOKEN.match(text, position)
+            match = self.token.match(text, position)
             if not match or match.lastgroup is None:
                 raise _bad(f"syntax error at position {position} in $filter")
             tokens.append((match.lastgroup, match.group(match.lastgroup)))
@@ -149,7 +152,7 @@ class FilterParser:
             inner = self._disjunction()
             self._expect(")")
             return f"({inner})"
-        if self._peek() in _FUNCTIONS:
+        if self._peek() in self.functions:
             return self._function()
         return self._comparison()
 
@@ -164,9 +167,9 @@ class FilterParser:
         column = self._property(prop[1])
         if column.kind not in (Edm.STRING, Edm.NUMC) or literal[0] != "string":
             raise _bad(f"{name} needs a string property and a string")
-        needle = parse_literal(literal[1]).text
+        needle = self.literal(literal).text
         escaped = needle.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
-        self._parameters.append(_FUNCTIONS[name].format(escaped))
+        self._parameters.append(self.functions[name].format(escaped))
         sql = f"\"{column.name}\" LIKE ? ESCAPE '\\'"
         if self._peek() in ("eq", "ne"):
             operator, truth = self._next()[1], self._next()[1]
@@ -181,11 +184,14 @@ class FilterParser:
         if left[0] != "name" or left[1] in ("true", "false", "null"):
             left, right, operator = right, left, _FLIPPED[operator]
         prop = self._property(left[1])
-        value = literal_value(prop, parse_literal(right[1]))
+        value = literal_value(prop, self.literal(right))
         if value is None:
             return f'"{prop.name}" IS {"" if operator == "eq" else "NOT "}NULL'
         self._parameters.append(value)
         return f'"{prop.name}" {_OPERATORS[operator]} ?'
+
+    def literal(self, token: tuple[str, str]) -> Literal:
+        return parse_literal(token[1])
 
     def _property(self, name: str) -> Property:
         prop = self._entity.properties.get(name)

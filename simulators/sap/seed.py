@@ -195,8 +195,8 @@ class SeedCostCentre(Seed):
 class SeedInterval(Seed):
     start: date
     end: date
-    capacities: Annotated[int, Field(ge=0, le=999)] = 1
-    utilisation: Annotated[int, Field(ge=0, le=999)] = 100
+    capacities: Annotated[int, Field(ge=0, le=999)] | None = None
+    utilisation: Annotated[int, Field(ge=0, le=999)] | None = None
 
 
 class SeedWorkCentre(Seed):

@@ -10,7 +10,7 @@ from simulators.sap.masters import seed_masters
 from simulators.sap.messages import Refusal
 from simulators.sap.movements import RESTRICTED
 from simulators.sap.odata import numc_text
-from simulators.sap.orders import control_profile, milli, refresh, set_statuses
+from simulators.sap.orders import control_profile, milli, operations_of, refresh, set_statuses
 from simulators.sap.seed import (
     SeedCharacteristic,
     SeedComponent,
@@ -193,22 +193,56 @@ def _insert_components(books: Books, order: SeedOrder, own: dict[str, Any]) -> N
         operation = component.operation or order.operations[0].operation
         if (numc_text(component.sequence), operation) not in known:
             raise Refusal("CO/017", f"Component {component.material}: operation {operation} is not in {order.order}")
-        row = own | _component_row(order, component, operation) | {"BOMItem": str(number), "_seq": number}
-        row["Reservation"] = numc_text(component.reservation or default_reservation)
-        row["ReservationItem"] = numc_text(component.item or str(number))
-        row["BillOfMaterialItemNumber"] = f"{number * 10:04d}"
-        books.insert("component", row)
-        batch_managed = component.batch_managed or bool(component.batch)
-        _know_material(books, component.material, component.unit, batch_managed=batch_managed)
+        _insert_component(books, order.plant, component, operation, own, default_reservation, number)
 
 
-def _component_row(order: SeedOrder, component: SeedComponent, operation: str) -> dict[str, Any]:
+def add_component(books: Books, header: dict[str, Any], component: SeedComponent) -> None:
+    """One more component of an order that exists; its reservation goes on."""
+    order = header["ManufacturingOrder"]
+    operations = operations_of(books, order)
+    operation = component.operation or operations[0]["ManufacturingOrderOperation"]
+    if operation not in {row["ManufacturingOrderOperation"] for row in operations}:
+        raise Refusal("CO/017", f"Component {component.material}: operation {operation} is not in {order}")
+    rows = books.all("SELECT * FROM component WHERE ManufacturingOrder = ? ORDER BY _seq", order)
+    reservation = rows[-1]["Reservation"] if rows else str(books.next_number("reservation", 1))
+    names = ("ManufacturingOrder", "ManufacturingOrderCategory", "ManufacturingOrderType")
+    own = {name: header[name] for name in (*names, "OrderInternalBillOfOperations")}
+    taken = [int(row["ReservationItem"]) for row in rows if row["Reservation"] == reservation]
+    number = max([len(rows), *taken]) + 1
+    _insert_component(books, header["ProductionPlant"], component, operation, own, reservation, number)
+
+
+def _insert_component(
+    books: Books,
+    plant: str,
+    component: SeedComponent,
+    operation: str,
+    own: dict[str, Any],
+    reservation: str,
+    number: int,
+) -> None:
+    row = own | _component_row(plant, component, operation) | {"BOMItem": str(number), "_seq": number}
+    row["Reservation"] = numc_text(component.reservation or reservation)
+    row["ReservationItem"] = numc_text(component.item or str(number))
+    row["BillOfMaterialItemNumber"] = f"{number * 10:04d}"
+    if books.one(
+        "SELECT 1 FROM component WHERE Reservation = ? AND ReservationItem = ?",
+        row["Reservation"],
+        row["ReservationItem"],
+    ):
+        raise Refusal("CO/155", f"Reservation {row['Reservation']} has an item {row['ReservationItem']} already")
+    books.insert("component", row)
+    batch_managed = component.batch_managed or bool(component.batch)
+    _know_material(books, component.material, component.unit, batch_managed=batch_managed)
+
+
+def _component_row(plant: str, component: SeedComponent, operation: str) -> dict[str, Any]:
     return {
         "ManufacturingOrderSequence": numc_text(component.sequence),
         "ManufacturingOrderOperation": operation,
         "Material": component.material,
-        "Plant": component.plant or order.plant,
-        "ProductionPlant": order.plant,
+        "Plant": component.plant or plant,
+        "ProductionPlant": plant,
         "IsBulkMaterialComponent": component.bulk,
         "MatlCompIsMarkedForBackflush": component.backflush,
         "BOMItemCategory": "L",

@@ -303,7 +303,7 @@ class SapSystem:
 
     async def enter_by_hand(self, order: str, posting: Posting, work: Any, patience: float = 60.0) -> Any:
         """A person's transaction in the SAP GUI: waits for a locked order, needs no network."""
-        orders = frozenset({order})
+        orders = frozenset({order} if order else ())
         if not await self.locks.wait_free(orders, patience):
             raise order_locked(order, "423")
         self.settle()

@@ -8,13 +8,18 @@ from typing import Any
 
 from simulators.sap import (
     cancellations,
+    capacity,
     confirmations,
+    defects,
     edm,
     edm_maintenance,
+    inspection,
     maintenance,
     material_documents,
     order_actions,
+    order_changes,
     proposals,
+    quality_notifications,
 )
 from simulators.sap.books import Books
 from simulators.sap.call import Call
@@ -22,12 +27,15 @@ from simulators.sap.catalogue import ENTITIES
 from simulators.sap.client_lines import client_line
 from simulators.sap.confirmation_rules import Posting
 from simulators.sap.confirmations import find_confirmation
+from simulators.sap.edm_capacity import WORK_CENTRE_SERVICE
+from simulators.sap.edm_quality import DEFECT_SERVICE, INSPECTION_SERVICE, QUALITY_NOTIFICATION_SERVICE
 from simulators.sap.job import Job, created, locked, shown
 from simulators.sap.messages import method_not_allowed, not_found
 from simulators.sap.odata import Answer
 from simulators.sap.orders import find_order
 from simulators.sap.payload import arguments, parse_body, parse_entity, required
 from simulators.sap.reading import Address, find_entity, parse_address
+from simulators.sap.reading4 import parse_address4
 
 _CONFIRMATION = edm.CONFIRMATION.properties
 _DOCUMENT_ITEM = edm.DOCUMENT_ITEM.properties
@@ -35,6 +43,9 @@ _DOCUMENT_ITEM = edm.DOCUMENT_ITEM.properties
 
 def find_job(books: Books, call: Call) -> Job:
     """Raises Refusal where no service takes the call."""
+    if call.v4:
+        service, _ = parse_address4(call.path)
+        return _V4_SERVICES[service](books, call)
     address = parse_address(call.path)
     job = _SERVICES.get(address.service, _no_call)(books, call, address)
     if job is not None:
@@ -82,7 +93,9 @@ def _document_call(books: Books, call: Call, address: Address) -> Job | None:
 
 def _order_call(books: Books, call: Call, address: Address) -> Job | None:
     name = _one_name(call, address)
-    return _order_action(books, name, call.options) if name in order_actions.ACTIONS else None
+    if name in order_actions.ACTIONS:
+        return _order_action(books, name, call.options)
+    return order_changes.find_job(books, call, address)
 
 
 _SERVICES: dict[str, Callable[[Books, Call, Address], Job | None]] = {
@@ -90,6 +103,12 @@ _SERVICES: dict[str, Callable[[Books, Call, Address], Job | None]] = {
     edm.DOCUMENT_SERVICE: _document_call,
     edm.ORDER_SERVICE: _order_call,
     edm_maintenance.MAINTENANCE_SERVICE: maintenance.find_job,
+    INSPECTION_SERVICE: inspection.find_job,
+    DEFECT_SERVICE: defects.find_job,
+}
+_V4_SERVICES: dict[str, Callable[[Books, Call], Job]] = {
+    WORK_CENTRE_SERVICE: capacity.find_job,
+    QUALITY_NOTIFICATION_SERVICE: quality_notifications.find_job,
 }
 
 

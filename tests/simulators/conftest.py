@@ -16,6 +16,10 @@ CONFIRMATIONS = "/sap/opu/odata/sap/API_PROD_ORDER_CONFIRMATION_2_SRV"
 DOCUMENTS = "/sap/opu/odata/sap/API_MATERIAL_DOCUMENT_SRV"
 STOCK = "/sap/opu/odata/sap/API_MATERIAL_STOCK_SRV"
 MAINTENANCE = "/sap/opu/odata/sap/API_MAINTNOTIFICATION"
+INSPECTION = "/sap/opu/odata/sap/API_INSPECTIONLOT_SRV"
+DEFECTS = "/sap/opu/odata/sap/API_DEFECT_SRV/A_Defect"
+WORK_CENTRES = "/sap/opu/odata4/sap/api_work_center/srvd_a2x/sap/workcenter/0001"
+QUALITY = "/sap/opu/odata4/sap/api_qualitynotification/srvd_a2x/sap/qualitynotification/0001/QualityNotification"
 AUTH = ("SHOP", "floor-secret")
 
 
@@ -24,7 +28,8 @@ class Sap:
 
     orders, confirmations, documents, stock = ORDERS, CONFIRMATIONS, DOCUMENTS, STOCK
     notifications = f"{MAINTENANCE}/MaintenanceNotification"
-    maintenance = MAINTENANCE
+    maintenance, inspection, defects = MAINTENANCE, INSPECTION, DEFECTS
+    work_centres, quality = WORK_CENTRES, QUALITY
 
     def __init__(self, url: str, db: Path) -> None:
         self.url = url
@@ -47,6 +52,12 @@ class Sap:
         answer = await self.get(path, **options)
         assert answer.status_code == 200, answer.text
         return answer.json()["d"]
+
+    async def read4(self, path: str, **options: str) -> Any:
+        answer = await self.get(path, **options)
+        assert answer.status_code == 200, answer.text
+        assert answer.headers["odata-version"] == "4.0"
+        return answer.json()
 
     async def post(self, path: str, body: Any = None, **more: Any) -> httpx.Response:
         if not self.token:
