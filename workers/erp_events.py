@@ -142,9 +142,9 @@ def events_application(
         try:
             is_new = await books.record_event(plant, event)
         except (SQLAlchemyError, OSError) as error:
-            log.warning("erp_event_not_stored", plant=plant, event=event.event_id, error=str(error))
+            log.warning("erp_event_not_stored", plant=plant, event_id=event.event_id, error=str(error))
             return _no(503, "the event could not be stored; send it again")
-        log.info("erp_event", plant=plant, event=event.event_id, kind=event.kind, order=event.order, new=is_new)
+        log.info("erp_event", plant=plant, event_id=event.event_id, kind=event.kind, order=event.order, new=is_new)
         return JSONResponse({"stored": True, "new": is_new})
 
     return Starlette(routes=[Route("/erp-events/{plant}", receive, methods=["POST"])])

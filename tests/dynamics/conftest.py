@@ -71,7 +71,7 @@ def config_for(url: str, options: dict[str, Any] | None = None, **changes: Any) 
 
 
 def order_seed(order: str) -> dict[str, Any]:
-    """Three operations. RM-1 flushes at finish, RM-2 with its operation's route card, RM-3 at the start, LOT-1 by hand."""
+    """Three operations. RM-1 is flushed at finish, RM-2 by its route card, RM-3 at the start, LOT-1 is told by hand."""
     return {
         "order": order,
         "plant": SITE,
@@ -150,9 +150,11 @@ AS_NEW: dict[str, Any] = {
 async def until(look: Callable[[], Awaitable[Found]], is_there: Callable[[Found], bool], seconds: float = 15) -> Found:
     """The first look that shows what is waited for; the last one where the time is over."""
     async with asyncio.timeout(seconds):
-        while not is_there(found := await look()):
+        while True:
+            found = await look()
+            if is_there(found):
+                return found
             await asyncio.sleep(0.03)
-    return found
 
 
 @dataclass
