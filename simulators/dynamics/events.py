@@ -100,22 +100,24 @@ class Deliverer:
         self._is_down = is_down
 
     async def run(self) -> None:
-        async with httpx.AsyncClient(timeout=5, trust_env=False) as client:
-            while True:
-                try:
-                    await self._round(client)
-                except Exception:
-                    log.exception("the simulated D365 failed to deliver business events")
-                await asyncio.sleep(float(self._books.setting("event_retry_seconds")))
+        while True:
+            try:
+                await self._round()
+            except Exception:
+                log.exception("the simulated D365 failed to deliver business events")
+            await asyncio.sleep(float(self._books.setting("event_retry_seconds")))
 
-    async def _round(self, client: httpx.AsyncClient) -> None:
+    async def _round(self) -> None:
         due: dict[str, list[dict[str, Any]]] = {}
         for row in self._books.all(
             "SELECT d.*, e.payload FROM event_delivery d JOIN business_event e ON e.id = d.event"
             " WHERE d.delivered = 0 ORDER BY d.id LIMIT 500"
         ):
             due.setdefault(row["endpoint"], []).append(row)
-        await asyncio.gather(*(self._deliver(client, rows) for rows in due.values()))
+        if not due:
+            return
+        async with httpx.AsyncClient(timeout=5, trust_env=False) as client:
+            await asyncio.gather(*(self._deliver(client, rows) for rows in due.values()))
 
     async def _deliver(self, client: httpx.AsyncClient, rows: list[dict[str, Any]]) -> None:
         """One endpoint's events in their order, until it refuses one."""

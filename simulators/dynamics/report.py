@@ -6,7 +6,7 @@ from typing import Any
 from simulators.dynamics import queue
 from simulators.dynamics.books import Books
 from simulators.dynamics.entities_production import JOB_CARD, RAF, ROUTE_CARD
-from simulators.dynamics.posting import bom_lines_of, operations_of
+from simulators.dynamics.posting import bom_lines_of, document_id, operations_of
 from simulators.dynamics.report_holds import holds, inventory_documents, maintenance
 from simulators.dynamics.values import text_of
 
@@ -126,55 +126,55 @@ def _stock(books: Books) -> list[dict[str, Any]]:
 
 def _journals(books: Books, order: str | None) -> list[dict[str, Any]]:
     where, values = ('WHERE "ProductionOrderNumber" = ?', (order,)) if order else ("", ())
-    last: dict[tuple[str, str], str] = {}
-    for row in books.all(
-        'SELECT "dataAreaId" AS company, "ProductionOrderNumber" AS number, MAX("OperationNumber") AS last'
-        " FROM route_operation GROUP BY 1, 2"
-    ):
-        last[row["company"], row["number"].lower()] = f"{row['last']:04d}"
-    lines = _picked(books)
-    units = {
-        (row["company"], row["item"].lower()): row["unit"]
-        for row in books.all(
-            'SELECT "dataAreaId" AS company, "ItemNumber" AS item, "InventoryUnitSymbol" AS unit FROM item'
-        )
-    }
-    made = {
-        (row["company"], row["number"].lower()): row["item"]
-        for row in books.all(
-            'SELECT "dataAreaId" AS company, "ProductionOrderNumber" AS number, "ItemNumber" AS item FROM production_order'
-        )
-    }
+    names = _Names(books)
     shown: list[dict[str, Any]] = []
     for entity, kind in _KINDS:
-        for row in books.all(f"SELECT * FROM {entity.table} {where} ORDER BY _id", *values):
-            number = row["JournalNumber"]
-            if entity is RAF:
-                operation = last.get((row["dataAreaId"], row["ProductionOrderNumber"].lower()), "")
-                picked = row["ProductionPickingListJournalNumber"]
-            else:
-                operation = f"{row['RouteOperationNumber']:04d}"
-                picked = row.get("ProductionPickingListJournalNumber") or row.get("PickingListJournalNumber") or ""
-            item = row.get("ItemNumber") or made.get((row["dataAreaId"], row["ProductionOrderNumber"].lower()), "")
-            unit = units.get((row["dataAreaId"], item.lower()), "")
-            own = _common(row, kind, f"{number}/{text_of(row['JournalLineNumber'])}")
-            shown.append(
-                own
-                | {
-                    "operation": operation,
-                    "yield": text_of(row["ReportedGoodInventoryQuantity"]),
-                    "scrap": text_of(row["ReportedErrorInventoryQuantity"]),
-                    "rework": "0",
-                    "unit": unit,
-                    "material": item,
-                    "activities": _hours(row),
-                    "final": "Yes" in (row.get("IsLastReportAsFinished"), row.get("IsOperationCompleted")),
-                    "posting_date": (row.get("ReportAsFinishedDate") or row["ConsumptionDate"])[:10],
-                    "goods_movements": _moved(row | {"BOMUnitSymbol": unit}, "receipt")
-                    + lines.get((row["dataAreaId"], picked), []),
-                }
-            )
+        rows = books.all(f"SELECT * FROM {entity.table} {where} ORDER BY _id", *values)
+        shown += [_common(row, kind, document_id(entity, row)) | names.quantities(row) for row in rows]
     return shown
+
+
+class _Names:
+    """What the journals' rows do not say themselves: the last operation, the product, its unit, the lines picked."""
+
+    def __init__(self, books: Books) -> None:
+        self._picked = _picked(books)
+        self._last = {
+            (row["dataAreaId"], row["number"]): f"{row['last']:04d}"
+            for row in books.all(
+                'SELECT "dataAreaId", LOWER("ProductionOrderNumber") AS number, MAX("OperationNumber") AS last'
+                " FROM route_operation GROUP BY 1, 2"
+            )
+        }
+        self._products = {
+            (row["dataAreaId"], row["ProductionOrderNumber"].lower()): row["ItemNumber"]
+            for row in books.all('SELECT "dataAreaId", "ProductionOrderNumber", "ItemNumber" FROM production_order')
+        }
+        self._units = {
+            (row["dataAreaId"], row["ItemNumber"].lower()): row["InventoryUnitSymbol"]
+            for row in books.all('SELECT "dataAreaId", "ItemNumber", "InventoryUnitSymbol" FROM item')
+        }
+
+    def quantities(self, row: dict[str, Any]) -> dict[str, Any]:
+        company = row["dataAreaId"]
+        order = (company, row["ProductionOrderNumber"].lower())
+        item = row.get("ItemNumber") or self._products.get(order, "")
+        unit = self._units.get((company, item.lower()), "")
+        number = row.get("RouteOperationNumber")
+        picked = row.get("ProductionPickingListJournalNumber") or row.get("PickingListJournalNumber") or ""
+        own = _moved(row | {"BOMUnitSymbol": unit}, "receipt")
+        return {
+            "operation": self._last.get(order, "") if number is None else f"{number:04d}",
+            "yield": text_of(row["ReportedGoodInventoryQuantity"]),
+            "scrap": text_of(row["ReportedErrorInventoryQuantity"]),
+            "rework": "0",
+            "unit": unit,
+            "material": item,
+            "activities": _hours(row),
+            "final": "Yes" in (row.get("IsLastReportAsFinished"), row.get("IsOperationCompleted")),
+            "posting_date": (row.get("ReportAsFinishedDate") or row["ConsumptionDate"])[:10],
+            "goods_movements": own + self._picked.get((company, picked), []),
+        }
 
 
 def _hours(row: dict[str, Any]) -> dict[str, str]:

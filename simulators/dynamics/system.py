@@ -19,7 +19,7 @@ from simulators.dynamics import batch, contents, queue
 from simulators.dynamics.auth import Answer, Identity
 from simulators.dynamics.books import Books
 from simulators.dynamics.events import Deliverer
-from simulators.dynamics.odata import ROOT, Fault, bad_request, error, service_error, write_failed
+from simulators.dynamics.odata import ROOT, Fault, bad_query, error, service_error, write_failed
 from simulators.dynamics.processor import OrderLocks, Processor
 from simulators.dynamics.reading import Reader
 from simulators.dynamics.refusals import Refusal
@@ -128,7 +128,7 @@ class DynamicsSystem:
         reader = Reader(self.books, _base(request), _path(request), options, self._page_size(request))
         names = reader.referenced()
         if names and self.faults.unsearchable(_path(request)):
-            raise bad_request(f"The property '{sorted(names)[0]}' cannot be used in the query option.")
+            raise bad_query(f"The property '{sorted(names)[0]}' cannot be used in the query option.")
         return reader.answer()
 
     def _page_size(self, request: Request) -> int:

@@ -5,7 +5,7 @@ Runs inside a transaction; a refusal anywhere undoes all of it.
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any
 
@@ -132,7 +132,7 @@ class Writer:
             raise Refusal("related", value=own["dataAreaId"], field="Company", table="Legal entities")
         row: Row = {name: prop.empty for name, prop in entity.properties.items()} | values | own
         rules = self._rules.get(entity.set_name, Rules())
-        context_ = _in_company(self._context, own["dataAreaId"])
+        context_ = replace(self._context, company=own["dataAreaId"])
         if rules.create:
             row = rules.create(context_, row)
         where = " AND ".join(f'"{key}" = ?' for key in entity.keys)
@@ -153,14 +153,14 @@ class Writer:
                 raise Refusal("read_only", field=key)
         rules = self._rules.get(entity.set_name, Rules())
         if rules.change:
-            values = rules.change(_in_company(self._context, row["dataAreaId"]), row, values)
+            values = rules.change(replace(self._context, company=row["dataAreaId"]), row, values)
         if values:
             self._books.change(entity.table, row["_id"], values)
 
     def _remove(self, entity: EntityType, row: Row) -> None:
         rules = self._rules.get(entity.set_name, Rules())
         if rules.remove:
-            rules.remove(_in_company(self._context, row["dataAreaId"]), row)
+            rules.remove(replace(self._context, company=row["dataAreaId"]), row)
         self._books.execute(f"DELETE FROM {entity.table} WHERE _id = ?", row["_id"])
 
     def _action(self, entity: EntityType, predicate: str, name: str, path: str) -> Answer:
@@ -175,14 +175,3 @@ class Writer:
         except Refusal as refusal:
             raise Fault(write_failed(entity, refusal, str(self._books.setting("language")))) from refusal
         return Answer(204, None, {"odata-version": "4.0"})
-
-
-def _in_company(context_: Context, company: str) -> Context:
-    return Context(
-        context_.books,
-        company,
-        context_.user,
-        context_.conflicts,
-        partial=context_.partial,
-        forget_keys=context_.forget_keys,
-    )

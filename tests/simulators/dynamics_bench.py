@@ -1,6 +1,7 @@
 """A simulated D365 per test, in this process, with a plain HTTP client that knows nothing of the product."""
 
 import asyncio
+import contextlib
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
@@ -26,7 +27,7 @@ class Dynamics:
     def __init__(self, url: str, db: Path) -> None:
         self.url = url
         self.db = db
-        self.http = httpx.AsyncClient(base_url=url, timeout=20, trust_env=False)
+        self.http = httpx.AsyncClient(base_url=url, timeout=20, trust_env=False, verify=False)
         self.token = ""
 
     async def token_answer(self, tenant: str = TENANT, **changes: str) -> httpx.Response:
@@ -52,7 +53,7 @@ class Dynamics:
 
     async def get(self, path: str, **options: str) -> httpx.Response:
         params = {name.replace("_", "$", 1): value for name, value in options.items()}
-        if params.pop("crosscompany", "") or params.pop("cross$company", ""):
+        if params.pop("crossing", ""):
             params["cross-company"] = "true"
         return await self.call("GET", f"/data/{path}", params=params)
 
@@ -174,14 +175,15 @@ STOCK_ROWS = [
 StartDynamics = Callable[[Path], Awaitable[Dynamics]]
 
 
-@pytest.fixture
-async def start_dynamics() -> AsyncIterator[StartDynamics]:
+@contextlib.asynccontextmanager
+async def serving() -> AsyncIterator[StartDynamics]:
+    """Starts D365s in this process and stops them all at the end."""
     running: list[tuple[asyncio.Task[None], Dynamics]] = []
 
     async def start(db: Path) -> Dynamics:
         ready: asyncio.Future[dict[str, Any]] = asyncio.get_running_loop().create_future()
-        serving = serve(0, db, client_id=CLIENT, client_secret=SECRET, tenant=TENANT, on_ready=ready.set_result)
-        task = asyncio.create_task(serving)
+        access = {"client_id": CLIENT, "client_secret": SECRET, "tenant": TENANT}
+        task = asyncio.create_task(serve(0, db, **access, on_ready=ready.set_result))
         await asyncio.wait({task, ready}, return_when=asyncio.FIRST_COMPLETED)
         started = Dynamics(ready.result()["url"], db)
         running.append((task, started))
@@ -194,16 +196,32 @@ async def start_dynamics() -> AsyncIterator[StartDynamics]:
         await asyncio.gather(task, return_exceptions=True)
 
 
-@pytest.fixture
-async def erp(start_dynamics: StartDynamics, tmp_path: Path) -> Dynamics:
+@pytest.fixture(name="start_dynamics")
+async def start_dynamics_fixture() -> AsyncIterator[StartDynamics]:
+    async with serving() as start:
+        yield start
+
+
+@pytest.fixture(name="shared", scope="module")
+async def shared_fixture(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Dynamics]:
+    """One D365 for the tests of a module that only look: P000040 and five more orders, P100000 to P100004."""
+    async with serving() as start:
+        started = await start(tmp_path_factory.mktemp("shared") / "dynamics.db")
+        orders = [order(), *(order(f"P10000{number}") for number in range(5))]
+        await started.seed(*orders, stock=STOCK_ROWS, settings={"processing_paused": True})
+        yield started
+
+
+@pytest.fixture(name="erp")
+async def erp_fixture(start_dynamics: StartDynamics, tmp_path: Path) -> Dynamics:
     """Order P000040 released, with stock of its components; the batch job runs when a test says so."""
     started = await start_dynamics(tmp_path / "dynamics.db")
     await started.seed(order(), stock=STOCK_ROWS, settings={"processing_paused": True})
     return started
 
 
-@pytest.fixture
-async def started(erp: Dynamics) -> Dynamics:
+@pytest.fixture(name="started")
+async def started_fixture(erp: Dynamics) -> Dynamics:
     """The same with the order started."""
     await erp.start()
     await erp.process()
