@@ -98,7 +98,7 @@ class SapErp:
         told = broken_rule(intent.transaction, self._settings)
         if told:
             raise refused(told, told.partition(":")[0])
-        self._orders.forget_fresh()
+        self._orders.forget_fresh(intent.transaction.order)
         return Booking(document=await self._bookings.post(intent, guard))
 
     async def read_back(self, document: ErpDocument) -> ErpDocument:

@@ -37,6 +37,7 @@ COMPONENT_NAVIGATIONS = (
     "to_ProductionOrderComponent",
 )
 PROCESS_ORDER = "40"
+PROCESS_ORDER_CODE = "process_order_not_supported"
 REMEMBERED_ORDERS = 200
 FRESH_SECONDS = 1.0
 """An order that was read for a posting so short a time ago answers the totals of the same look."""
@@ -94,7 +95,8 @@ class Orders:
         """The whole order; its operations' totals answer the next question for them, within FRESH_SECONDS, once."""
         asked_at = self._clock()
         known, operations = await self._read(order)
-        self._fresh = {order: (asked_at, _totals_of(order, operations))}
+        self._fresh = {o: read for o, read in self._fresh.items() if asked_at - read[0] <= FRESH_SECONDS}
+        self._fresh[order] = (asked_at, _totals_of(order, operations))
         return known
 
     async def _read(self, order: str) -> tuple[SapOrder, list[Entity]]:
@@ -130,9 +132,9 @@ class Orders:
         if len(self._known) > REMEMBERED_ORDERS:
             self._known.popitem(last=False)
 
-    def forget_fresh(self) -> None:
-        """Something is being booked: what was read before it is history."""
-        self._fresh.clear()
+    def forget_fresh(self, order: str) -> None:
+        """Something is being booked on it: what was read before that is history."""
+        self._fresh.pop(order, None)
 
     async def totals(self, order: str) -> list[OperationTotals]:
         """Running totals of each operation; scrap and rework where this release of the service shows them."""
@@ -159,7 +161,10 @@ class Orders:
             try:
                 entity = await self._entity(order, {"$expand": expand})
             except ErpRejected as error:
-                if error.code == "order_not_found" or navigation == navigations[-1]:
+                if isinstance(error, SapNotFound) or error.code == PROCESS_ORDER_CODE:
+                    raise
+                if navigation == navigations[-1]:
+                    await self._refuse_process_order(order)
                     raise
                 continue
             self._components_from = navigation
@@ -202,7 +207,7 @@ class Orders:
 def _process_order(order: str) -> ErpRejected:
     return refused(
         f"order {order} is a process order; Plantwright confirms production orders (category 10) only",
-        "process_order_not_supported",
+        PROCESS_ORDER_CODE,
     )
 
 

@@ -39,11 +39,12 @@ class Service:
     name: str
     scenario: str
     without: str
+    required: bool = False
 
 
 SERVICES = (
-    Service(ORDER_SERVICE, "SAP_COM_0522 or SAP_COM_0104", "no order can be read, completed or closed"),
-    Service(CONFIRMATION_SERVICE, "SAP_COM_0522", "nothing can be confirmed"),
+    Service(ORDER_SERVICE, "SAP_COM_0522 or SAP_COM_0104", "no order can be read, completed or closed", required=True),
+    Service(CONFIRMATION_SERVICE, "SAP_COM_0522", "nothing can be confirmed", required=True),
     Service(DOCUMENT_SERVICE, "SAP_COM_0108", "no component issue, receipt, transfer or hold"),
     Service(STOCK_SERVICE, "", "no stock is shown and no batch can be held"),
     Service(INSPECTION_SERVICE, "SAP_COM_0318", "no inspection result and no usage decision"),
@@ -124,7 +125,7 @@ class Prober:
             return Probe(name="log-on", ok=True, message="SAP accepts the log-on")
         except ErpError as error:
             hint = f"check [erp] url ({self._settings.url}), the network and the firewall; nothing can be posted now"
-            return Probe(name="connection", ok=False, message=str(error), hint=hint)
+            return Probe(name="connection", ok=False, message=str(error), hint=hint, unreachable=True)
         client = f" to client {self._settings.client}" if self._settings.client else ""
         return Probe(name="log-on", ok=True, message=f"SAP accepts the log-on{client}")
 
@@ -154,10 +155,12 @@ class Prober:
             hint = (
                 f"{'authorise the user' if denied else 'activate it'}, through {scenario}; without it {service.without}"
             )
-            return Probe(name=name, ok=False, message=f"{service.name}: {what} ({error.code})", hint=hint)
+            told = f"{service.name}: {what} ({error.code})"
+            return Probe(name=name, ok=False, message=told, hint=hint, required=service.required)
         except ErpError as error:
-            return Probe(name=name, ok=False, message=str(error), hint=f"without it {service.without}")
-        return Probe(name=name, ok=True, message=f"{service.name} answers")
+            hint = f"without it {service.without}"
+            return Probe(name=name, ok=False, message=str(error), hint=hint, required=service.required)
+        return Probe(name=name, ok=True, message=f"{service.name} answers", required=service.required)
 
     async def _plant(self, working: set[str]) -> Probe:
         """No service lists plants: one that has neither orders nor work centres is taken for unknown."""
@@ -194,7 +197,9 @@ class Prober:
                 ok=False,
                 message=f"{reference.what} cannot be searched by {reference.field} ({error.code})",
                 hint=reference.instead,
+                required=False,
             )
         except ErpError as error:
-            return Probe(name=name, ok=False, message=str(error), hint="try again")
-        return Probe(name=name, ok=True, message=f"{reference.what} can be searched by {reference.field}")
+            return Probe(name=name, ok=False, message=str(error), hint="try again", required=False)
+        told = f"{reference.what} can be searched by {reference.field}"
+        return Probe(name=name, ok=True, message=told, required=False)

@@ -17,7 +17,7 @@ import pytest
 import pytest_asyncio
 
 from domain.plant_erp import ControlProfile, ErpConfig
-from erp.port import SendGuard
+from erp.port import CallBudget, SendGuard
 from erp.sap import SapErp, create_sap
 from signals.documents import ErpDocument
 from signals.orders import ConfirmationMode
@@ -131,9 +131,9 @@ class SapProcess:
         """A released order with stock for it."""
         await self.seed(orders=[order_seed(order) | changes], stock=STOCK, control_profiles=CONTROL_PROFILES)
 
-    def adapter(self, **changes: Any) -> SapErp:
+    def adapter(self, *, budget: CallBudget | None = None, **changes: Any) -> SapErp:
         """An adapter of its own; `changes` go into the [erp] table."""
-        return create_sap(config_for(self.url, **changes), "demo", ENVIRON)
+        return create_sap(config_for(self.url, **changes), "demo", ENVIRON, budget=budget)
 
     async def fault(self, mode: str, **options: Any) -> None:
         """Options that are None are left out."""
@@ -194,6 +194,7 @@ async def sap(running_sap: SapProcess) -> AsyncIterator[SapProcess]:
         repeatability=False,
         repeatability_seconds=3600,
         client="100",
+        time_zone="UTC",
         inactive_services=[],
         forbidden_services=[],
     )
