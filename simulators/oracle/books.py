@@ -51,6 +51,7 @@ CREATE UNIQUE INDEX IF NOT EXISTS operation_order
 CREATE INDEX IF NOT EXISTS material_operation ON work_order_material ("WorkOrderId", "OperationSequenceNumber");
 CREATE INDEX IF NOT EXISTS resource_operation ON work_order_resource ("WorkOrderId", "OperationSequenceNumber");
 CREATE INDEX IF NOT EXISTS wip_order ON wip_transaction (work_order, operation);
+CREATE INDEX IF NOT EXISTS transaction_order ON inventory_transaction (_work_order, "InventoryItemId");
 CREATE INDEX IF NOT EXISTS transaction_document ON inventory_transaction (_document);
 CREATE INDEX IF NOT EXISTS transaction_reference ON inventory_transaction ("Reference");
 CREATE INDEX IF NOT EXISTS transaction_source ON inventory_transaction ("SourceReference");

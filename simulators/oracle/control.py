@@ -14,10 +14,12 @@ from starlette.routing import Route
 
 from simulators.common.teaching import teach
 from simulators.oracle import manual, pull
+from simulators.oracle.documents import label
+from simulators.oracle.entries import ManualEntry, PullErrorEntry
 from simulators.oracle.errors import LineError, Refusal
 from simulators.oracle.posting import Posting
-from simulators.oracle.report import books_report, label
-from simulators.oracle.seed import ManualEntry, PullErrorEntry, SeedDocument, SettingsChange
+from simulators.oracle.report import books_report
+from simulators.oracle.seed import SeedDocument, SettingsChange
 from simulators.oracle.seeding import seed
 from simulators.oracle.system import OracleSystem
 

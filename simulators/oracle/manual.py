@@ -5,9 +5,9 @@ from typing import Any
 
 from simulators.oracle import charges, operations
 from simulators.oracle.books import Books
+from simulators.oracle.entries import ManualEntry
 from simulators.oracle.errors import LineError
 from simulators.oracle.posting import LockKey, Posting
-from simulators.oracle.seed import ManualEntry
 from simulators.oracle.values import MICRO, micro
 
 

@@ -72,6 +72,7 @@ class Reader:
             if name not in _PARAMETERS:
                 raise Refusal("27520", f"URL request parameter {name} is not supported", path=f"/{name}")
         resource, where, parameters, url = self.locate(address)
+        _check_names(resource, self._fields, self._expand)
         if address.segments[-1].id is not None:
             row = self._books.one(f"SELECT t.* FROM {resource.table} t WHERE {where}", *parameters)
             if row is None:
@@ -275,6 +276,25 @@ def _fields(text: str) -> dict[str, frozenset[str]]:
         key = path if colon else ""
         chosen[key] = chosen.get(key, frozenset()) | frozenset(name.strip() for name in names.split(",") if name)
     return chosen
+
+
+def _check_names(resource: Resource, fields: dict[str, frozenset[str]] | None, expand: set[str]) -> None:
+    """An attribute or child that does not exist is refused, not left out."""
+    for path, names in (fields or {}).items():
+        target = _descend(resource, path, "fields")
+        for name in names - set(target.attributes):
+            raise Refusal("27520", f"Attribute {name} does not exist on {target.name}", path="/fields")
+    for path in expand - {"all"}:
+        _descend(resource, path, "expand")
+
+
+def _descend(resource: Resource, path: str, parameter: str) -> Resource:
+    for step in filter(None, path.split(".")):
+        child = resource.children.get(step)
+        if child is None:
+            raise Refusal("27520", f"{resource.name} has no child {step}", path=f"/{parameter}")
+        resource = RESOURCES[child.resource]
+    return resource
 
 
 def _expanded(text: str) -> set[str]:

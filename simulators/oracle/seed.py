@@ -3,7 +3,7 @@
 The simulated SAP's seed is accepted as it is; docs/simulators-oracle.md says what each field means here.
 """
 
-from datetime import date, datetime
+from datetime import date, datetime, time
 from decimal import Decimal
 from typing import Annotated, Any, Literal
 
@@ -116,6 +116,8 @@ class SeedOrder(Seed):
     profit_center: str = ""
     text: Annotated[str, Field(max_length=240)] = ""
     category: Literal["production", "process"] = "production"
+    inspection_type: str = ""
+    inspection_characteristics: list[Any] = Field(default_factory=list[Any])
     sales_order: Annotated[str, Field(max_length=80)] = ""
     sales_order_item: Annotated[str, Field(max_length=30)] = "1"
     operations: Annotated[list[SeedOperation], Field(min_length=1)]
@@ -160,6 +162,7 @@ class SeedMaterial(Seed):
     batch_managed: bool | None = None
     serial_managed: bool | None = None
     negative_stock: bool | None = None
+    inspected: bool | None = None
     standard_cost: Quantity | None = None
 
 
@@ -198,10 +201,21 @@ class SeedWorkCentreResource(Seed):
 
 
 class SeedWorkCentre(Seed):
+    """The simulated SAP's `group` is the class of resources that stand in for each other, `capacities` how many."""
+
     work_centre: Annotated[str, Field(min_length=1, max_length=30)]
     plant: Plant
     name: str = ""
+    text: str = ""
     area: str = ""
+    category: str = ""
+    group: Annotated[str, Field(max_length=30)] = ""
+    capacities: Annotated[int, Field(ge=1)] = 1
+    utilisation: Annotated[int, Field(ge=1, le=100)] = 100
+    starts: time | None = None
+    ends: time | None = None
+    cost_centres: list[Any] = Field(default_factory=list[Any])
+    intervals: list[Any] = Field(default_factory=list[Any])
     resources: list[SeedWorkCentreResource] = Field(default_factory=list[SeedWorkCentreResource])
 
 
@@ -209,6 +223,39 @@ class SeedAsset(Seed):
     asset: Annotated[str, Field(min_length=1, max_length=80)]
     plant: Plant
     account: str = ""
+
+
+class SeedTechnicalObject(Seed):
+    """The simulated SAP's name for an asset; it is one in every organization."""
+
+    object: Annotated[str, Field(min_length=1, max_length=80)]
+    kind: str = ""
+
+
+class SeedDemand(Seed):
+    """An independent demand, pegged to the work orders of its item in the order in which they were seeded."""
+
+    material: ItemNumber
+    plant: Plant
+    quantity: Positive
+    unit: Unit = "PC"
+    due: date | None = None
+    kind: Literal["sales_order", "forecast"] = "sales_order"
+    element: Annotated[str, Field(min_length=1, max_length=80)]
+    item: str = "10"
+    customer: str = ""
+
+
+class SeedValuation(Seed):
+    """The standard cost of an item is its standard price, or its moving price under control V, for one unit."""
+
+    material: ItemNumber
+    plant: Plant
+    price_control: Literal["S", "V"] = "S"
+    standard_price: Quantity = Decimal(0)
+    moving_price: Quantity = Decimal(0)
+    price_unit: Annotated[int, Field(ge=1, le=10000)] = 1
+    currency: str = "EUR"
 
 
 class SeedException(Seed):
@@ -241,7 +288,7 @@ class SettingsChange(Seed):
 
 
 class SeedDocument(Seed):
-    """`control_profiles` is the SAP's; operations here receive and count by their place in the order alone."""
+    """`control_profiles` and `usage_decision_codes` are the SAP's and mean nothing here."""
 
     orders: list[SeedOrder] = Field(default_factory=list[SeedOrder])
     stock: list[SeedStock] = Field(default_factory=list[SeedStock])
@@ -254,48 +301,9 @@ class SeedDocument(Seed):
     assets: list[SeedAsset] = Field(default_factory=list[SeedAsset])
     production_exceptions: list[SeedException] = Field(default_factory=list[SeedException])
     control_profiles: dict[str, Any] = Field(default_factory=dict[str, Any])
+    usage_decision_codes: list[Any] = Field(default_factory=list[Any])
+    technical_objects: list[SeedTechnicalObject] = Field(default_factory=list[SeedTechnicalObject])
+    demands: list[SeedDemand] = Field(default_factory=list[SeedDemand])
+    valuations: list[SeedValuation] = Field(default_factory=list[SeedValuation])
     periods: SeedPeriods | None = None
     settings: SettingsChange | None = None
-
-
-class ManualEntry(Seed):
-    """What a person reports in Report Production; `count` repeats it."""
-
-    order: str
-    operation: OperationLabel
-    sequence: Literal["0"] = "0"
-    yield_: Annotated[Quantity, Field(alias="yield")] = Decimal(0)
-    scrap: Quantity = Decimal(0)
-    rework: Quantity = Decimal(0)
-    unit: Unit | None = None
-    text: Annotated[str, Field(max_length=240)] = ""
-    reason: Annotated[str, Field(max_length=30)] = ""
-    final: bool = False
-    clear_reservations: Literal[False] = False
-    goods_movements: Literal[True] = True
-    posting_date: date | None = None
-    activities: dict[Slot, Quantity] = Field(default_factory=dict[str, Decimal])
-    batch: Lot = ""
-    serials: list[str] = Field(default_factory=list[str])
-    storage_location: Place = ""
-    from_state: Literal["READY", "COMPLETE", "REJECT", "SCRAP"] = "READY"
-    to_state: Literal["READY", "COMPLETE", "REJECT", "SCRAP"] | None = None
-    quantity: Positive | None = None
-    user: Annotated[str, Field(max_length=64)] = "SHOP_FLOOR_USER"
-    count: Annotated[int, Field(ge=1, le=10000)] = 1
-
-    @model_validator(mode="after")
-    def _moves_something(self) -> "ManualEntry":
-        if (self.to_state is None) != (self.quantity is None):
-            raise ValueError("to_state and quantity belong together")
-        if self.to_state is None and self.from_state != "READY":
-            raise ValueError("from_state needs to_state and quantity")
-        return self
-
-
-class PullErrorEntry(Seed):
-    """`drop` deletes the line instead of issuing it."""
-
-    id: int
-    storage_location: Place | None = None
-    drop: bool = False

@@ -339,3 +339,38 @@ def _check_sums(books: Books) -> None:
         for name in ("yield", "scrap", "rework"):
             assert sum(float(doc[name]) for doc in mine) == pytest.approx(float(operation[name]))
         assert row["OperationSequenceNumber"] == int(operation["operation"])
+
+
+SHARED_SEED = {
+    "orders": [order(plant="1010", type="PP01", inspection_type="04", category="production", sales_order="SO9")],
+    "materials": {"RM1": {"unit": "PC", "batch_managed": False, "serial_managed": False, "inspected": False}},
+    "technical_objects": [{"object": "EQ-PRESS", "kind": "EAMS_EQUI"}],
+    "usage_decision_codes": [{"group": "02", "code": "AUTO", "valuation": "A", "posting": "VMENGE01"}],
+    "demands": [{"material": "FG2", "plant": "1010", "quantity": "70", "element": "SO1", "due": "2026-03-05"}],
+    "valuations": [{"material": "RM1", "plant": "1010", "standard_price": "12.5", "price_unit": 100}],
+    "work_centres": [
+        {"work_centre": "PRESS2", "plant": "1010", "text": "Press 2", "group": "FORMING", "capacities": 2,
+         "utilisation": 85, "starts": "06:00:00", "cost_centres": [{"cost_centre": "CC-PRESS"}]},
+        {"work_centre": "PRESS3", "plant": "1010", "group": "FORMING"},
+    ],
+}  # fmt: skip
+
+
+async def test_masters_of_a_shared_seed_keep_their_meaning(start_oracle, tmp_path):
+    oracle = await start_oracle(tmp_path / "shared.db")
+    more = [order(number, plant="1010", material="FG2", quantity="50") for number in ("1000041", "1000042")]
+    await oracle.control("orders", SHARED_SEED | {"orders": [*SHARED_SEED["orders"], *more]})
+    [item] = await oracle.items("itemsV2", q="ItemNumber='RM1'")
+    assert item["StandardCost"] == 0.125
+    shown = await oracle.items("workOrders", expand="WorkOrderReservation", orderBy="WorkOrderNumber")
+    pegged = [
+        [(row["DemandOrderNumber"], row["ReservationQuantity"]) for row in one["WorkOrderReservation"]["items"]]
+        for one in shown
+    ]
+    assert pegged == [[("SO9", 100)], [("SO1", 50)], [("SO1", 20)]]
+    rows = await oracle.items("workCenterResources", q="ResourceClassCode='FORMING'")
+    assert [(row["ResourceCode"], row["ResourceQuantity"], row["UtilizationPercentage"]) for row in rows] == [
+        ("PRESS2", 2, 85), ("PRESS3", 1, 100)
+    ]  # fmt: skip
+    down = {"OrganizationCode": "1010", "AssetNumber": "EQ-PRESS"}
+    await oracle.created("maintenanceWorkOrders", down)

@@ -200,6 +200,13 @@ async def test_fields_choose_attributes_and_those_of_children(oracle):
     assert shown["WorkOrderOperation"]["items"][0] == {"OperationSequenceNumber": 10, "ReadyQuantity": 100}
     [shown] = await oracle.items("workOrders", fields="WorkOrderNumber", expand="WorkOrderOperation")
     assert set(shown) == {"WorkOrderNumber"}
+    for wrong in (
+        {"fields": "Colour"},
+        {"fields": "Nobody:A"},
+        {"expand": "Nobody"},
+        {"fields": "WorkOrderOperation:Hue"},
+    ):
+        assert (await oracle.get("workOrders", **wrong)).status_code == 400
 
 
 async def test_links_lead_to_the_row_and_its_children_and_can_be_limited(oracle):
