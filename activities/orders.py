@@ -10,6 +10,7 @@ from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
 from activities.ledger import OrderRef
+from domain.order_changes import judge_change
 from domain.plant import PlantConfig
 from erp.port import ErpPort
 from ledger.port import LedgerPort, OrderRecord
@@ -17,8 +18,11 @@ from signals.base import ZERO, Code, Message, UtcTime
 from signals.documents import Case, CaseAction, CaseKind, OperationTotals
 from signals.errors import ErpError, ErpRejected, ErpUnavailable, ErrorType
 from signals.ids import case_id
+from signals.orders import OrderChange, ProductionOrder
 
 RETRY_AFTER = timedelta(seconds=5)
+CHANGES = "order_changes"
+"""Name of the ledger's mark up to which the ERP's changes have been read."""
 
 
 class PlantRef(Message):
@@ -40,6 +44,14 @@ class Compared(Message):
 
     cases: tuple[Case, ...] = ()
     next_try_at: UtcTime | None = None
+
+
+class OrderChanges(Message):
+    """What one look at the ERP's changes found: orders whose process must look, and changes that were not taken."""
+
+    changes: tuple[OrderChange, ...] = ()
+    refused: dict[str, str] = Field(default_factory=dict)
+    unavailable: str = ""
 
 
 class OrderActivities:
@@ -81,6 +93,78 @@ class OrderActivities:
             return Intake(start=tuple(sorted(self._open(known))), refused=refused, unavailable=str(error))
         records = {r.order.order: r for r in await self._ledger.orders(ref.plant) if r.order is not None}
         return Intake(start=tuple(sorted(self._open(records))), refused=refused)
+
+    @activity.defn(name="take_order_changes")
+    async def take_order_changes(self, ref: PlantRef) -> OrderChanges:
+        """Read what the ERP changed on orders taken in, refresh the ledger, and name those whose process must look.
+
+        The mark moves on only when every changed order was read: what failed is read again at the next look.
+        """
+        self._check(ref.plant)
+        if not self._watches_changes():
+            return OrderChanges()
+        mark = await self._ledger.mark(ref.plant, CHANGES)
+        changes: list[OrderChange] = []
+        refused: dict[str, str] = {}
+        try:
+            heads = await self._erp.changed_orders(mark)
+            for head in heads:
+                known = await self._ledger.order_data(ref.plant, head.order)
+                if known is None:
+                    continue  # marks are no finer than a second: what was read in that second is read again
+                change, why = await self._take_change(known)
+                if why:
+                    refused[head.order] = why
+                if change is not None:
+                    changes.append(change)
+        except ErpError as error:
+            return OrderChanges(changes=tuple(changes), refused=refused, unavailable=str(error))
+        newest = max((h.change_mark for h in heads), default="")
+        if newest > mark:
+            await self._ledger.set_mark(ref.plant, CHANGES, newest)
+        return OrderChanges(changes=tuple(changes), refused=refused)
+
+    def _watches_changes(self) -> bool:
+        declared = self._erp.capabilities.reads.get("order_changes")
+        return declared is not None and declared.supported
+
+    async def _take_change(self, known: ProductionOrder) -> tuple[OrderChange | None, str]:
+        try:
+            told = await self._erp.read_order(known.order)
+        except ErpRejected as error:
+            return None, str(error)
+        totals = await self._ledger.totals(known.plant, known.order)
+        verdict = judge_change(known, told, {t.operation for t in totals})
+        if verdict.refused:
+            await self._ledger.open_case(self._change_case(known, verdict.refused))
+            # The mark alone: the same change is not judged at every look.
+            await self._ledger.take_order(known.model_copy(update={"change_mark": told.change_mark}))
+            return None, verdict.refused
+        await self._ledger.take_order(told)
+        if verdict.is_empty:
+            return None, ""
+        return (
+            OrderChange(
+                plant=known.plant,
+                order=known.order,
+                status=told.status,
+                changes=verdict.changes,
+                change_mark=told.change_mark,
+            ),
+            "",
+        )
+
+    def _change_case(self, known: ProductionOrder, why: str) -> Case:
+        return Case(
+            case_id=case_id(known.plant, known.order, CaseKind.ORDER_CHANGE_REFUSED.value, why),
+            plant=known.plant,
+            order=known.order,
+            kind=CaseKind.ORDER_CHANGE_REFUSED,
+            owner_role="planner",
+            summary=f"{why}. Plantwright goes on with the order as it was; change it back in the ERP, then accept",
+            allowed=(CaseAction.ACCEPT,),
+            completion_only=True,
+        )
 
     def _open(self, records: dict[str, OrderRecord]) -> list[str]:
         """Orders whose process never said that it runs: one that did is never started again by itself."""

@@ -23,6 +23,15 @@ class ErpEventRow(LedgerTable, table=True):
     recorded_at: datetime = Field(sa_type=UtcDateTime)
 
 
+class ErpMarkRow(LedgerTable, table=True):
+    """How far the ERP's changes have been read, by the ERP's own clock."""
+
+    plant: str = Field(primary_key=True)
+    name: str = Field(primary_key=True)
+    mark: str
+    recorded_at: datetime = Field(sa_type=UtcDateTime)
+
+
 class ErpPaceRow(LedgerTable, table=True):
     """How fast a plant's workers call an ERP together, and whether its circuit is open."""
 

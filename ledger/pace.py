@@ -11,7 +11,7 @@ from datetime import datetime
 from sqlmodel import col, func, select, update
 
 from ledger.database import Books, upsert
-from ledger.event_tables import ErpPaceRow
+from ledger.event_tables import ErpMarkRow, ErpPaceRow
 from ledger.port import Backlog
 from ledger.tables import PostingRow
 from signals.documents import PostingState
@@ -41,6 +41,23 @@ class PaceBooks(Books):
         async with self._db.read() as session:
             row = await session.get(ErpPaceRow, (plant, erp))
             return "" if row is None else row.pace
+
+    async def mark(self, plant: str, name: str) -> str:
+        """How far changes have been read; empty where nobody has yet."""
+        async with self._db.read() as session:
+            row = await session.get(ErpMarkRow, (plant, name))
+            return "" if row is None else row.mark
+
+    async def set_mark(self, plant: str, name: str, mark: str) -> None:
+        """Never backwards: marks are the ERP's own, ordered as text."""
+        async with self._db.write() as session:
+            values = {"mark": mark, "recorded_at": self._db.now()}
+            insert = upsert(session, ErpMarkRow).values(plant=plant, name=name, **values)
+            await session.execute(
+                insert.on_conflict_do_update(
+                    index_elements=["plant", "name"], set_=values, where=col(ErpMarkRow.mark) < mark
+                )
+            )
 
     async def backlog(self, plant: str) -> Backlog:
         """Postings that are claimed or on their way, and since when the oldest of them waits."""

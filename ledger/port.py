@@ -285,6 +285,14 @@ class LedgerPort(Protocol):
 
     async def pace(self, plant: str, erp: str) -> str: ...
 
+    async def mark(self, plant: str, name: str) -> str:
+        """How far the ERP's changes have been read; empty where nobody has yet."""
+        ...
+
+    async def set_mark(self, plant: str, name: str, mark: str) -> None:
+        """Never backwards."""
+        ...
+
     async def backlog(self, plant: str) -> Backlog:
         """Postings that wait for the ERP."""
         ...

@@ -139,3 +139,13 @@ class ProductionOrder(Message):
     def find_operation(self, number: str) -> Operation | None:
         """The operation with this number, or None."""
         return next((o for o in self.operations if o.operation == number), None)
+
+
+class OrderChange(Message):
+    """The ERP changed an order: the ledger holds the new data already, this tells the order's process to look."""
+
+    plant: Code
+    order: Code
+    status: ErpOrderStatus
+    changes: tuple[str, ...] = Field(default=(), description="as sentences, for people")
+    change_mark: str = ""

@@ -19,6 +19,7 @@ from signals.documents import PostingState
 from signals.transactions import ConfirmProduction
 
 SMALLEST = Decimal("0.001")
+UNLISTED = "unlisted/"
 BOOKED = (PostingState.POSTED, PostingState.ADOPTED)
 UNKNOWN = (PostingState.IN_DOUBT, PostingState.SENT)
 
@@ -56,6 +57,7 @@ class OwnBooks:
     keys: frozenset[str]
     documents: frozenset[str]
     in_doubt: int
+    unlisted: tuple[tuple[Place, Pieces], ...] = ()
     would_post: tuple[dict[str, Any], ...] = ()
 
 
@@ -115,6 +117,12 @@ def own_books(traces: Mapping[str, OrderTrace], totals: Figures) -> OwnBooks:
         shadow=dict(shadow),
         keys=frozenset(str(p.key).lower() for p in postings if p.state in BOOKED),
         documents=frozenset(d.document for trace in traces.values() for d in trace.documents),
+        unlisted=tuple(
+            (Place(order, d.operation), Pieces(d.yield_quantity, d.scrap_quantity))
+            for order, trace in traces.items()
+            for d in trace.documents
+            if d.document.startswith(UNLISTED)
+        ),
         in_doubt=sum(p.state in UNKNOWN for p in postings),
         would_post=tuple(would_post),
     )
@@ -293,14 +301,22 @@ def _key_differences(own: OwnBooks, books: Mapping[str, Any]) -> Iterator[str]:
         elif key not in own.keys:
             yield f"confirmation {document['id']} carries key {key}, which the ledger does not know as booked"
         found[key] += 1
-        if document["id"] not in own.documents:
+        if document["id"] not in own.documents and key not in own.keys:
             yield f"confirmation {document['id']} is not in the ledger"
     for key, count in found.items():
         if key and count > 1:
             yield f"key {key} stands on {count} confirmations"
+    unlisted = list(own.unlisted)
     for document in books.get("documents", ()):
         by_hand = document["kind"] == "confirmation" and document["manual"] and not document["reversed"]
-        if by_hand and not document["reversal"] and document["id"] not in own.documents:
+        if not by_hand or document["reversal"] or document["id"] in own.documents:
+            continue
+        # An ERP that lists no documents shows a hand entry by its quantity alone.
+        pieces = Pieces(Decimal(document["yield"]), Decimal(document["scrap"]))
+        entry = (Place(document["order"], document["operation"]), pieces)
+        if entry in unlisted:
+            unlisted.remove(entry)
+        else:
             yield f"confirmation {document['id']} was entered by hand and nobody has decided on it"
 
 

@@ -109,7 +109,7 @@ class SimulatedErp:
             endpoint = f"http://127.0.0.1:{self.worker_options[1]}/erp-events/demo"
             settings = {
                 "business_event_endpoints": [endpoint],
-                "business_event_header": "x-plantwright-secret",
+                "business_event_secret_header": "x-plantwright-secret",
                 "business_event_secret": self.environ[EVENTS_SECRET],
             }
             await self._ask("POST", "settings", settings)

@@ -27,4 +27,12 @@ def upgrade() -> None:
         sa.Column("recorded_at", UtcDateTime(), nullable=False),
         sa.PrimaryKeyConstraint("plant", "erp", name="pk_erp_pace"),
     )
+    op.create_table(
+        "erp_mark",
+        sa.Column("plant", sa.String(), nullable=False),
+        sa.Column("name", sa.String(), nullable=False),
+        sa.Column("mark", sa.String(), nullable=False),
+        sa.Column("recorded_at", UtcDateTime(), nullable=False),
+        sa.PrimaryKeyConstraint("plant", "name", name="pk_erp_mark"),
+    )
     op.create_index("ix_posting_main_key", "posting", ["main_key"], unique=False)
