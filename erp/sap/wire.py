@@ -170,4 +170,4 @@ def _tls_context(ca_file: str) -> Any:
 
 def short(url: str) -> str:
     """An address without its host, for messages."""
-    return url.split("/sap/opu/odata", 1)[-1].lstrip("/")[:200]
+    return url.split("/sap/opu/", 1)[-1][:200]

@@ -19,7 +19,7 @@ from signals.errors import ErpRejected, Reason
 from signals.orders import ErpOrderStatus
 from signals.quality import CharacteristicResult, DispositionKind, RecordInspection
 from signals.stock import IssueComponents, MaterialPosition, PlaceHold, ReceiveGoods, ReleaseHold
-from signals.transactions import CompleteOrder, ConfirmProduction, Reverse, StartOrder, Transaction
+from signals.transactions import ConfirmProduction, Reverse, StartOrder, Transaction
 from signals.upkeep import CloseDowntime
 from tests.erp import scenes
 from tests.erp.conftest import PASSWORD, USER, book, look
@@ -398,12 +398,25 @@ async def test_a_process_order_is_refused_at_intake_by_name(sap, erp, tag):
     assert tag not in {head.order for head in await erp.released_orders()}
 
 
-async def test_a_change_of_an_order_is_seen_by_its_mark_in_whatever_status(scene, erp):
+@pytest.mark.parametrize(
+    ("change", "status"),
+    [
+        ({"quantity": "120"}, ErpOrderStatus.RELEASED),
+        ({"scheduled_end": "2026-12-24T10:00:00Z"}, ErpOrderStatus.RELEASED),
+        ({"component": {"material": "NEW", "required": "3", "unit": "PC"}}, ErpOrderStatus.RELEASED),
+        ({"lock": True}, ErpOrderStatus.LOCKED),
+        ({"cancel": "TECO"}, ErpOrderStatus.TECHNICALLY_COMPLETE),
+        ({"cancel": "DLFL"}, ErpOrderStatus.DELETED),
+    ],
+    ids=["quantity", "date", "component", "locked", "completed", "cancelled"],
+)
+async def test_a_change_of_an_order_is_seen_by_its_mark_in_whatever_status(sap, scene, erp, change, status):
     mark = next(h.change_mark for h in await erp.changed_orders("") if h.order == scene.tag)
-    await scene.act(CompleteOrder(**common(scene.tag)))
+    answer = await sap.control.post("/_control/orders/change", json={"order": scene.tag} | change)
+    assert answer.is_success, answer.text
     changed = {head.order: head for head in await erp.changed_orders(mark)}
-    assert changed[scene.tag].status is ErpOrderStatus.TECHNICALLY_COMPLETE
-    assert changed[scene.tag].change_mark >= mark
+    assert changed[scene.tag].status is status
+    assert changed[scene.tag].change_mark > mark
 
 
 async def test_stock_is_shown_by_kind_with_saps_word_for_the_block(scene, erp):
@@ -484,6 +497,22 @@ async def test_the_look_before_a_posting_and_the_posting_cost_four_calls(sap, sc
     await erp.totals(scene.tag)
     await erp.documents(scene.tag, "0010")
     await erp.read_back(await book(erp, intent))
+    assert budget.calls - before == 4
+    await erp.aclose()
+
+
+async def test_a_material_document_costs_three_calls_and_a_look_by_key_one(sap, scene):
+    budget = Counted()
+    erp = sap.adapter(sap=OPTIONS, budget=budget)
+    intent = intent_of(await scenes.issue(scene))
+    assert await look(erp, intent) is None
+    before = budget.calls
+    assert await look(erp, intent) is None
+    document = await book(erp, intent)
+    assert budget.calls - before == 3
+    found = await look(erp, intent)
+    assert found is not None
+    assert found.goods_movements == document.goods_movements != ()
     assert budget.calls - before == 4
     await erp.aclose()
 
