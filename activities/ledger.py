@@ -11,8 +11,9 @@ from domain.plant import PlantConfig
 from ledger.port import LedgerPort, LineCheckpoint, LineRecord, OrderRecord
 from signals.base import Code, Message
 from signals.decisions import DecideCase, DecideParked
-from signals.documents import SUPERSEDED, Case, Credit, OperationTotals, PostingState
+from signals.documents import SUPERSEDED, Case, Credit, OperationTotals, PostingOutcome, PostingState
 from signals.errors import BadInput, ErrorType
+from signals.exceptions import VoidOrder
 from signals.orders import ProductionOrder
 from signals.reports import Evidence, LineMessage, ParkedItem, ParkedWhy
 from signals.transactions import PostingIntent
@@ -79,6 +80,7 @@ class OrderLoaded(Message):
     finals: tuple[str, ...] = ()
     closed_cases: tuple[Case, ...] = Field(default=(), description="decided: not to be asked again")
     unsettled: tuple[PostingIntent, ...] = Field(default=(), description="claims without an outcome, as claimed")
+    void: VoidOrder | None = Field(default=None, description="a person has declared it void")
 
 
 class PhaseChange(Message):
@@ -110,6 +112,8 @@ class CaseDecided(Message):
     refused: str = ""
     credits: tuple[Credit, ...] = ()
     totals: tuple[OperationTotals, ...] = ()
+    posting: PostingOutcome | None = Field(default=None, description="the posting the case is about, as it stands now")
+    posting_type: str = ""
 
 
 class CaseRef(Message):
@@ -171,6 +175,7 @@ class LedgerActivities:
             finals=tuple(p.operation for p in done if p.final),
             closed_cases=await self._closed_cases(ref, record),
             unsettled=await self._unsettled(record),
+            void=await self._ledger.void_of(ref.plant, ref.order),
         )
 
     async def _closed_cases(self, ref: OrderRef, record: OrderRecord) -> tuple[Case, ...]:
@@ -226,7 +231,14 @@ class LedgerActivities:
         except BadInput as error:
             return CaseDecided(refused=str(error))
         credit = await self._ledger.credit(request.plant, request.order, case.operation)
-        return CaseDecided(case=case, credits=(credit,), totals=await self._ledger.totals(request.plant, request.order))
+        posting = await self._ledger.posting(case.posting_key) if case.posting_key is not None else None
+        return CaseDecided(
+            case=case,
+            credits=(credit,),
+            totals=await self._ledger.totals(request.plant, request.order),
+            posting=posting.outcome() if posting is not None else None,
+            posting_type=posting.type.value if posting is not None else "",
+        )
 
     @activity.defn(name="close_case")
     async def close_case(self, ref: CaseRef) -> None:

@@ -53,16 +53,14 @@ def standing_documents(
     postings: Sequence[Booked],
     documents: Iterable[ErpDocument],
     *,
-    types: frozenset[TransactionType] | None = None,
     entries: Iterable[ErpDocument] = (),
 ) -> list[Standing]:
     """What stands, newest first, each document once.
 
     `documents` are all that the ledger knows of the order, `entries` hand entries that go too (a void order's).
-    `types` restricts the postings; None takes them all.
     """
     known = {d.document: d for d in documents}
-    mine = [p for p in _as_sent(postings) if _stands(p, known) and (types is None or p.transaction.type in types)]
+    mine = [p for p in _as_sent(postings) if _stands(p, known)]
     carried = _carried_by_confirmations(known.values())
     found: dict[str, Standing] = {}
     by_document = {p.document: p for p in mine}

@@ -171,6 +171,23 @@ class OrderBook:
         """The open case with this id, or None."""
         return next((c for c in self.state.cases if c.case_id == case_id_), None)
 
+    def unannounced(self) -> list[Case]:
+        """Open cases about a posting whose ErpException was not started yet."""
+        return [c for c in self.state.cases if c.posting_key is not None and c.case_id not in self.state.announced]
+
+    def settled_exceptions(self) -> dict[str, str]:
+        """Announced cases that are open no more, with their posting's key."""
+        still_open = {c.case_id for c in self.state.cases}
+        return {case: key for case, key in self.state.announced.items() if case not in still_open}
+
+    def become_void(self) -> None:
+        """Nothing more is posted; what is on its way, and all that stands, is the compensation's."""
+        state = self.state
+        state.current, state.next_try_at, state.resuming = None, None, []
+        state.verify, state.reversals, state.closing_cases = [], {}, []
+        for operation in state.operations.values():
+            operation.waiting, operation.awaits_approval = None, False
+
     # --- from the ERP ------------------------------------------------------------------------------------
     def take_totals(self, totals: tuple[OperationTotals, ...]) -> None:
         """The ledger's totals are the truth of what is posted, whichever run of this workflow posted it."""
@@ -182,6 +199,11 @@ class OrderBook:
             operation.posted_scrap = total.scrap_quantity or ZERO
             operation.posted_rework = total.rework_quantity or ZERO
         order_cases.check_predecessors(self.state)
+
+    def overstated(self, totals: tuple[OperationTotals, ...]) -> list[OperationState]:
+        """Operations of which the ledger, asked for all, names none any more: everything of them was reversed."""
+        named = {t.operation for t in totals}
+        return [o for o in self.state.operations.values() if o.posted_total and o.operation not in named]
 
     def settled(self, intent: PostingIntent, outcome: PostingOutcome) -> None:
         """A posting reached its end: its reports are taken, and what it changed is noted."""
@@ -231,7 +253,7 @@ class OrderBook:
     def apply_decision(self, case: Case, action: CaseAction) -> None:
         """What a person's decision changes here; the ledger has recorded it already."""
         operation = self.state.operations.get(case.operation)
-        if action is not CaseAction.REVERSE:
+        if action not in (CaseAction.REVERSE, CaseAction.COMPENSATE):
             self.close(case.case_id)
         if operation is None:
             return

@@ -14,6 +14,7 @@ from domain.state import State
 from signals.base import ZERO, UtcTime
 from signals.decisions import Answer, PostingMode
 from signals.documents import Case, Credit
+from signals.exceptions import VoidOrder
 from signals.orders import OrderPhase, ProductionOrder
 from signals.reports import ReportBucket
 from signals.transactions import PostingIntent
@@ -127,3 +128,13 @@ class OrderState(State):
     )
     closing_cases: list[str] = Field(default_factory=list[str], description="settled, still open in the ledger")
     reversals: dict[str, str] = Field(default_factory=dict, description="posting key of a reversal -> its case")
+    announced: dict[str, str] = Field(
+        default_factory=dict, description="case -> posting key: its ErpException was started"
+    )
+    resuming: list[str] = Field(
+        default_factory=list[str], description="postings to be tried again that the order does not draft itself"
+    )
+    resume_at: UtcTime | None = None
+    void: VoidOrder | None = Field(default=None, description="declared void: nothing more is posted")
+    void_started: bool = False
+    voided: bool = Field(default=False, description="everything was taken back, or is a case of its own")

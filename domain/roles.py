@@ -38,6 +38,17 @@ LADDER: dict[Role, tuple[Role, ...]] = {
 """Owner -> those who are asked one after the other, each after one more deadline."""
 
 
+VOIDERS = (Role.PLANNER, Role.SUPERVISOR, Role.FINANCE, Role.ADMIN)
+"""Who may declare an order void."""
+
+
+def may_void(role: str) -> str:
+    """Empty where the role may declare an order void, else why not."""
+    if role_named(role) in VOIDERS:
+        return ""
+    return f"an order is declared void by {' or '.join(r.value for r in VOIDERS)}, not by {role or 'nobody named'}"
+
+
 def role_named(text: str) -> Role | None:
     """The role with this name, None where there is none."""
     return next((role for role in Role if role.value == text.strip().lower()), None)

@@ -50,6 +50,16 @@ def intake_workflow_id(plant: str) -> str:
     return f"order-intake:{plant}"
 
 
+def exception_workflow_id(plant: str, posting_key: uuid.UUID | str) -> str:
+    """One per posting that was refused or whose fate is unknown."""
+    return f"erp-exception:{plant}:{posting_key}"
+
+
+def compensation_workflow_id(plant: str, subject: str) -> str:
+    """`subject` is a void order, or the key of the posting whose business step is taken back."""
+    return f"compensation:{plant}:{subject}"
+
+
 def plant_task_queue(plant: str) -> str:
     """Workflows, ledger and notification work of a plant."""
     return f"plantwright.{plant}"

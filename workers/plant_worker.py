@@ -28,6 +28,7 @@ from temporalio.client import (
 from temporalio.worker import Worker
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
 
+from activities.exceptions import ExceptionActivities
 from activities.ledger import LedgerActivities
 from activities.orders import OrderActivities, PlantRef
 from activities.posting import ErpActivities
@@ -36,6 +37,8 @@ from erp.port import ErpPort
 from ledger.port import LedgerPort
 from signals.ids import erp_task_queue, intake_workflow_id, plant_task_queue
 from workflows.common import TASK_TIMEOUT
+from workflows.compensation import Compensation
+from workflows.erp_exception import ErpException
 from workflows.line import Line
 from workflows.order_intake import OrderIntake
 from workflows.production_order import ProductionOrder
@@ -45,7 +48,7 @@ log = structlog.get_logger(__name__)
 OUR_ROOMS = ("signals", "domain", "erp", "ledger", "activities")
 """Pure or replay-safe modules that the sandbox need not load again for every run."""
 
-WORKFLOWS: list[type] = [Line, ProductionOrder, OrderIntake]
+WORKFLOWS: list[type] = [Line, ProductionOrder, OrderIntake, ErpException, Compensation]
 
 
 @dataclass(frozen=True)
@@ -77,6 +80,7 @@ def build_workers(
     name = plant.plant.id
     memory = LedgerActivities(ledger, plant)
     orders = OrderActivities(erp, ledger, plant, now=utc_now)
+    exceptions = ExceptionActivities(erp, ledger, plant, now=utc_now)
     postings = ErpActivities.for_plant(erp, ledger, plant, now=utc_now)
     common: dict[str, Any] = {
         "graceful_shutdown_timeout": timedelta(seconds=chosen.graceful_seconds),
@@ -95,6 +99,11 @@ def build_workers(
             memory.note_cases,
             memory.decide_case,
             memory.close_case,
+            exceptions.load_exception,
+            exceptions.climb_rung,
+            exceptions.declare_void,
+            exceptions.plan_compensation,
+            exceptions.finish_compensation,
         ],
         workflow_runner=sandbox(),
         max_cached_workflows=chosen.max_cached_workflows,
@@ -106,9 +115,12 @@ def build_workers(
         task_queue=erp_task_queue(name),
         activities=[
             postings.settle_posting,
+            postings.resume_posting,
             postings.verify_posting,
+            exceptions.check_void,
             orders.take_order,
             orders.take_released_orders,
+            orders.take_order_changes,
             orders.compare_totals,
         ],
         max_concurrent_activities=chosen.max_concurrent_postings,

@@ -17,6 +17,8 @@ ORDER_ID = SearchAttributeKey.for_keyword(SearchAttribute.ORDER_ID.value)
 MATERIAL = SearchAttributeKey.for_keyword(SearchAttribute.MATERIAL.value)
 PHASE = SearchAttributeKey.for_keyword(SearchAttribute.PHASE.value)
 EXCEPTION_CLASS = SearchAttributeKey.for_keyword(SearchAttribute.EXCEPTION_CLASS.value)
+DUE_AT = SearchAttributeKey.for_datetime(SearchAttribute.DUE_AT.value)
+SEVERITY = SearchAttributeKey.for_int(SearchAttribute.SEVERITY.value)
 OPEN_TASK_ROLES = SearchAttributeKey.for_keyword_list(SearchAttribute.OPEN_TASK_ROLES.value)
 
 LEDGER_TIMEOUT = timedelta(seconds=30)

@@ -14,13 +14,7 @@ from temporalio import workflow
 from temporalio.exceptions import ActivityError, ApplicationError, FailureError
 
 with workflow.unsafe.imports_passed_through():
-    from activities.ledger import (
-        CaseDecided,
-        CaseDecision,
-        LedgerActivities,
-        OrderLoaded,
-        OrderRef,
-    )
+    from activities.ledger import LedgerActivities, OrderLoaded, OrderRef
     from activities.orders import OrderActivities
     from activities.posting import ErpActivities, PostingDraft, SettleResult, VerifyRequest
     from domain.order_book import SETTLED, OrderBook, is_confirmation
@@ -29,10 +23,10 @@ with workflow.unsafe.imports_passed_through():
         completion_intent,
         everything_final,
         next_intent,
-        reversal_intent,
     )
     from domain.order_state import OrderState
-    from signals.base import Code, Message
+    from domain.roles import may_void
+    from signals.base import ZERO, Code, Message
     from signals.decisions import (
         Answer,
         ApprovePostings,
@@ -41,8 +35,9 @@ with workflow.unsafe.imports_passed_through():
         DecideCase,
         PostingMode,
     )
-    from signals.documents import Case, CaseAction, PostingState
+    from signals.documents import Case, PostingState
     from signals.errors import ErrorType
+    from signals.exceptions import VoidOrder
     from signals.ids import erp_task_queue, line_workflow_id
     from signals.orders import OrderPhase
     from signals.orders import ProductionOrder as Order
@@ -59,9 +54,8 @@ with workflow.unsafe.imports_passed_through():
         PLANT_ID,
         wants_new_run,
     )
+    from workflows.order_exceptions import WHAT_HAS_GONE, OrderExceptions
     from workflows.order_page import OrderPage
-
-KEPT_ANSWERS = 200
 
 
 class OrderInput(Message):
@@ -85,19 +79,25 @@ class ProductionOrder:
             state = OrderState.model_validate_json(given.state)
         self._book = OrderBook(state)
         self._inbox: deque[LineMessage] = deque()
-        self._decisions: deque[DecideCase] = deque()
         self._page = OrderPage(self._book)
+        self._exceptions = OrderExceptions(self._book, self._page)
         self._busy = True
 
     @workflow.run
     async def run(self, given: OrderInput) -> OrderStatus:
         state = self._book.state
-        while state.phase is not OrderPhase.CLOSED:
+        while not self._is_over():
             if state.reload:
                 await self._load()
             self._read_inbox()
-            if self._decisions:
-                await self._decide()
+            if self._exceptions.decisions:
+                await self._exceptions.decide()
+            elif self._exceptions.has_news():
+                await self._exceptions.announce()
+            elif self._exceptions.is_void_due():
+                await self._exceptions.take_back_everything()
+            elif self._exceptions.is_due_to_resume(workflow.now()):
+                await self._resume()
             elif (intent := self._due_intent()) is not None:
                 await self._settle(intent)
             elif self._due_check():
@@ -109,13 +109,16 @@ class ProductionOrder:
                 self._busy = False
                 await self._wait()
                 self._busy = True
-            if wants_new_run(given.history_limit) and state.phase is not OrderPhase.CLOSED:
+            if wants_new_run(given.history_limit) and not self._is_over():
                 await self._continue_as_new()
         await self._page.show()
         await workflow.wait_condition(workflow.all_handlers_finished)
         return self._book.status()
 
     # --- the process, step by step -----------------------------------------------------------------------
+    def _is_over(self) -> bool:
+        return self._book.state.phase is OrderPhase.CLOSED or self._book.state.voided
+
     async def _load(self) -> None:
         """What the ledger knows, at a start and whenever a message is missing."""
         state = self._book.state
@@ -137,6 +140,14 @@ class ProductionOrder:
             loaded.unsettled,
         )
         self._page.noted.update(c.case_id for c in loaded.cases)
+        gone = [c for c in loaded.closed_cases if self._book.case(c.case_id) is not None]
+        reversed_ = self._book.overstated(loaded.totals)
+        if (gone or reversed_) and workflow.patched(WHAT_HAS_GONE):
+            for case in gone:
+                self._book.close(case.case_id)
+            for operation in reversed_:
+                operation.posted_yield = operation.posted_scrap = operation.posted_rework = ZERO
+        state.void = state.void or loaded.void
         if fresh:
             keys = [PLANT_ID.value_set(state.plant), ORDER_ID.value_set(state.order_id)]
             workflow.upsert_search_attributes([*keys, MATERIAL.value_set(order.material)])
@@ -172,7 +183,7 @@ class ProductionOrder:
 
     def _due_intent(self) -> PostingIntent | None:
         state = self._book.state
-        if state.order is None or state.reload:
+        if state.order is None or state.reload or state.void is not None:
             return None
         if state.next_try_at is not None and workflow.now() < state.next_try_at:
             return None
@@ -208,7 +219,7 @@ class ProductionOrder:
     def _read_result(self, intent: PostingIntent, result: SettleResult) -> None:
         state, book = self._book.state, self._book
         state.current, state.erp = None, result.erp
-        self._take_cases(intent, result.cases)
+        self._take_cases(intent.transaction.operation, result.cases)
         for outcome in result.outcomes:
             if outcome.state in SETTLED or (outcome.state is PostingState.CANCELLED and outcome.report_ids):
                 book.settled(intent, outcome)
@@ -227,14 +238,24 @@ class ProductionOrder:
             else:
                 state.current, state.next_try_at = intent, workflow.now() + PAUSE
         book.take_totals(result.totals)
-        if any(o.key == intent.key and o.state in SETTLED for o in result.outcomes):
+        done = (*SETTLED, PostingState.CANCELLED) if intent.transaction.type.value == "complete_order" else SETTLED
+        if any(o.key == intent.key and o.state in done for o in result.outcomes):
             self._after_own_kind(intent)
 
-    def _take_cases(self, intent: PostingIntent, found: tuple[Case, ...]) -> None:
+    async def _resume(self) -> None:
+        """A posting that goes by its key: a reversal, a start, a follow-up that a person had tried again."""
+        result = await self._exceptions.resume(self._erp_timeout())
+        if result is not None:
+            self._book.state.erp = result.erp
+            for outcome in result.outcomes:
+                self._take_cases(outcome.operation, result.cases)
+            self._book.take_totals(result.totals)
+
+    def _take_cases(self, operation: str, found: tuple[Case, ...]) -> None:
         """The ledger's open cases of the operation are the ones: what has gone there is closed here too."""
         still_open = {c.case_id for c in found}
         for case in list(self._book.state.cases):
-            concerned = case.operation in ("", intent.transaction.operation)
+            concerned = case.operation in ("", operation)
             if concerned and case.case_id in self._page.noted and case.case_id not in still_open:
                 self._book.close(case.case_id)
         for case in found:
@@ -245,12 +266,13 @@ class ProductionOrder:
         return bool(blocking_cases(self._book.state, intent.transaction.operation))
 
     def _after_own_kind(self, intent: PostingIntent) -> None:
-        """A completion or reversal that went through changes more than quantities."""
+        """A completion or reversal that went through changes more than quantities; so does a skipped completion."""
         state = self._book.state
         if intent.transaction.type.value == "complete_order":
             state.phase = OrderPhase.CLOSED
         elif intent.transaction.type.value == "reverse":
             state.closing_cases.append(state.reversals.pop(str(intent.key), ""))
+            state.reload = state.reload or workflow.patched(WHAT_HAS_GONE)
 
     def _due_check(self) -> bool:
         now = workflow.now()
@@ -294,6 +316,8 @@ class ProductionOrder:
     def _may_complete(self) -> bool:
         state = self._book.state
         if state.order is None or state.reload or state.current is not None or state.verify:
+            return False
+        if state.void is not None or state.resuming:
             return False
         if state.ask_lines or state.handing_over:
             return False
@@ -342,43 +366,6 @@ class ProductionOrder:
         return not compared.cases
 
     # --- people ------------------------------------------------------------------------------------------
-    async def _decide(self) -> None:
-        decision = self._decisions[0]
-        state = self._book.state
-        request = CaseDecision(plant=state.plant, order=state.order_id, decision=decision)
-        try:
-            decided = await workflow.execute_activity_method(
-                LedgerActivities.decide_case, request, start_to_close_timeout=LEDGER_TIMEOUT, retry_policy=FEW_ATTEMPTS
-            )
-        except ActivityError as error:
-            decided = CaseDecided(refused=f"the ledger did not answer: {error.cause}")
-        if decided.case is not None:
-            await self._apply_decision(decided.case, decision, decided)
-        message = decided.refused or f"{decision.action.value} recorded"
-        state.answered[decision.decision_id] = Answer(
-            decision_id=decision.decision_id, accepted=decided.case is not None, message=message
-        )
-        state.answered = dict(list(state.answered.items())[-KEPT_ANSWERS:])
-        self._decisions.popleft()
-
-    async def _apply_decision(self, case: Case, decision: DecideCase, decided: CaseDecided) -> None:
-        book, state = self._book, self._book.state
-        book.take_totals(decided.totals)
-        for credit in decided.credits:
-            if credit.operation in state.operations:
-                state.operations[credit.operation].credit = credit
-        book.apply_decision(case, decision.action)
-        state.next_try_at = None
-        if decision.action is CaseAction.REVERSE and case.document:
-            intent = reversal_intent(state, case, workflow.now().date())
-            state.reversals[str(intent.key)] = case.case_id
-            state.current = intent
-            return
-        await self._page.close_case(case.case_id)
-        original = book.case(state.reversals.get(str(case.posting_key), ""))
-        if original is not None and decision.action is CaseAction.RETRY:
-            state.current = reversal_intent(state, original, workflow.now().date())
-
     async def _ask_lines(self) -> None:
         """Lines hold what they have counted but not handed over; a completion waits for their answer."""
         state = self._book.state
@@ -399,6 +386,8 @@ class ProductionOrder:
             await self._ask_lines()
             return
         times: list[datetime] = [c.due_at for c in state.verify]
+        if state.resuming and state.resume_at is not None:
+            times.append(state.resume_at)
         if state.next_try_at is not None:
             times.append(state.next_try_at)
         pause: timedelta | None = None
@@ -411,7 +400,8 @@ class ProductionOrder:
         state = self._book.state
         return bool(
             self._inbox
-            or self._decisions
+            or self._exceptions.has_work(workflow.now())
+            or self._is_over()
             or state.reload
             or state.ask_lines
             or self._due_intent()
@@ -420,13 +410,12 @@ class ProductionOrder:
 
     async def _continue_as_new(self) -> None:
         """Nothing is outstanding: handlers are done, the inbox is read; decisions travel answered."""
-        while self._decisions or self._inbox or not workflow.all_handlers_finished():
+        decisions = self._exceptions.decisions
+        while decisions or self._inbox or not workflow.all_handlers_finished():
             self._read_inbox()
-            if self._decisions:
-                await self._decide()
-            await workflow.wait_condition(
-                lambda: bool(self._decisions or self._inbox) or workflow.all_handlers_finished()
-            )
+            if decisions:
+                await self._exceptions.decide()
+            await workflow.wait_condition(lambda: bool(decisions or self._inbox) or workflow.all_handlers_finished())
         workflow.continue_as_new(self._given.model_copy(update={"state": self._book.state.model_dump_json()}))
 
     def _erp_timeout(self) -> timedelta:
@@ -483,13 +472,41 @@ class ProductionOrder:
     @workflow.update(name="decide_case", description="A person's decision on a case of this order")
     async def decide_case(self, decision: DecideCase) -> Answer:
         """Answered when the ledger has recorded it; the same decision id gets the same answer again."""
-        state = self._book.state
-        if decision.decision_id not in state.answered and all(
-            d.decision_id != decision.decision_id for d in self._decisions
-        ):
-            self._decisions.append(decision)
+        self._exceptions.take(decision)
         await workflow.wait_condition(lambda: decision.decision_id in self._book.state.answered)
         return self._book.state.answered[decision.decision_id]
+
+    @workflow.signal(name="case_decided", description="A case of this order was decided at its ErpException")
+    def case_decided(self, decision: DecideCase) -> None:
+        self._exceptions.take(decision)
+
+    @workflow.signal(name="look_again", description="Something of this order has changed in the ledger")
+    def look_again(self) -> None:
+        self._book.state.reload = True
+
+    @workflow.update(name="void", description="The order is void: take back all that it has booked, newest first")
+    def void(self, request: VoidOrder) -> Answer:
+        """Nothing more is posted; the order ends as cancelled when everything was taken back or became a case."""
+
+        def declare() -> str:
+            state = self._book.state
+            if state.void is not None:
+                return f"void already, by {state.void.by}"
+            state.void = request
+            return "void: what stands is taken back"
+
+        return self._answer_once(request.decision_id, declare)
+
+    @void.validator
+    def _check_void(self, request: VoidOrder) -> None:
+        forbidden = may_void(request.role)
+        if forbidden and request.decision_id not in self._book.state.answered:
+            raise ApplicationError(forbidden, type=ErrorType.BAD_INPUT.value)
+
+    @workflow.signal(name="voided", description="All that this void order had booked was taken back, or is a case")
+    def voided(self) -> None:
+        if self._book.state.void is not None:
+            self._book.state.voided, self._book.state.phase = True, OrderPhase.CANCELLED
 
     @workflow.query(name="status", description="How the order stands")
     def status(self) -> OrderStatus:
