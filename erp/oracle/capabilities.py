@@ -100,7 +100,7 @@ def capabilities_of(settings: OracleSettings) -> ErpCapabilities:
             "alternates": Capability(
                 supported=True,
                 call="GET workCenters, productionResources",
-                note="centres with the same resources; since when they are free is not shown",
+                note="centres with resources of the same classes; since when they are free is not shown",
             ),
             "cost": Capability(supported=False, reason="no cost resource is known to us; costs stay in the plant file"),
             "order_changes": Capability(supported=True, call="GET workOrders by LastUpdateDate"),

@@ -9,8 +9,10 @@ from __future__ import annotations
 from collections import OrderedDict
 from dataclasses import dataclass
 from datetime import date, datetime
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
+from typing import TypeVar
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 from erp.oracle.arithmetic import Verdict, as_figures, told, vector_of, verdict
 from erp.oracle.forecast import Forecast
@@ -29,6 +31,8 @@ from signals.transactions import ConfirmProduction, PostingIntent, Reverse, Tran
 RESOURCE, DETAIL = "operationTransactions", "OperationTransactionDetail"
 NOTE_LENGTH = 240
 REMEMBERED = 500
+Key = TypeVar("Key")
+Value = TypeVar("Value")
 _STATES = (("COMPLETE", "completed", "yield"), ("SCRAP", "scrapped", "scrap"), ("REJECT", "rejected", "rework"))
 _COLUMNS = {"completed": "CompletedQuantity", "scrapped": "ScrappedQuantity", "rejected": "RejectedQuantity"}
 UNREADABLE = "Oracle's operation transactions cannot be read back, and the operation's quantities do not tell"
@@ -73,7 +77,9 @@ class Confirmations:
         self._orders = orders
         self._settings = settings
         self._units = Units(settings.units)
+        self._zone = ZoneInfo(settings.zone)
         self._read_before: OrderedDict[UUID, OracleOrder] = OrderedDict()
+        self._structure: OrderedDict[str, OracleOrder] = OrderedDict()
         self._verified: OrderedDict[UUID, tuple[GoodsMovement, ...]] = OrderedDict()
 
     # --- before and after --------------------------------------------------------------------------------------------
@@ -129,6 +135,7 @@ class Confirmations:
             known = await self._orders.read(effect.confirmed.order)
         except ErpError as error:
             return document.model_copy(update={"warnings": (f"components were not read after the booking: {error}",)})
+        _remember(self._structure, effect.confirmed.order, known)
         forecast = Forecast(known, effect.confirmed.operation, self._units)
         movements = forecast.differences(issued)
         if _covers(movements, forecast.expected(effect.pieces)):
@@ -154,7 +161,7 @@ class Confirmations:
             "WoOperationSequenceNumber": sequence_number(t.operation),
             "TransactionQuantity": number_json(amount),
             "TransactionUOMCode": self._units.oracle(t.unit),
-            "TransactionDate": day_at(effect.posting_date, effect.at),
+            "TransactionDate": day_at(effect.posting_date, self._zone, effect.at),
             "FromDispatchState": origin,
             "ToDispatchState": target,
             "TransactionNote": _note(intent, t.reason, t.batch, t.shift, t.person),
@@ -186,20 +193,20 @@ class Confirmations:
         """With the issues that can be attributed to it: read right after the booking, else by what is short."""
         if document.key is not None and document.key in self._verified:
             return document.model_copy(update={"goods_movements": self._verified[document.key]})
-        amounts = _amounts_of(document.document)
-        if amounts is None or document.reversal:
+        pieces = document.yield_quantity + document.scrap_quantity + document.rework_quantity
+        if document.reversal or not pieces:
             return document
         known = await self._orders.read(document.order)
-        movements = Forecast(known, document.operation, self._units).attributable(sum(amounts, ZERO))
-        quantities = {"yield_quantity": amounts[0], "scrap_quantity": amounts[1], "rework_quantity": amounts[2]}
-        return document.model_copy(update={"goods_movements": movements, **quantities})
+        movements = Forecast(known, document.operation, self._units).attributable(pieces)
+        return document.model_copy(update={"goods_movements": movements})
 
     async def expected_movements(self, t: ConfirmProduction) -> list[GoodsMovement]:
         known = await self._orders.read(t.order)
         return Forecast(known, t.operation, self._units).expected(effect_of(t).pieces)
 
     async def follow_ups(self, t: ConfirmProduction) -> list[Transaction]:
-        known = await self._orders.read(t.order)
+        """By the order's structure as it was read last: its ratios do not change while it runs."""
+        known = self._structure.get(t.order) or await self._orders.read(t.order)
         return list(Forecast(known, t.operation, self._units).beside(t))
 
     def _document(self, intent: PostingIntent, effect: Effect) -> ErpDocument:
@@ -259,22 +266,12 @@ def _number(key: UUID, effect: Effect) -> str:
     return f"{effect.confirmed.operation}:{'-' if effect.is_reversal else ''}{amounts}:{short_key(key)}"
 
 
-def _amounts_of(number: str) -> list[Decimal] | None:
-    _, _, rest = number.partition(":")
-    written = rest.partition(":")[0].split("+")
-    try:
-        amounts = [Decimal(amount) for amount in written]
-    except InvalidOperation:
-        return None
-    return amounts if len(amounts) == len(_STATES) and all(amount >= 0 for amount in amounts) else None
-
-
 def _note(intent: PostingIntent, *parts: str) -> str:
-    """The short key first, as in every ERP; Oracle's people read it, its API does not give it back."""
-    return " ".join([short_key(intent.key), *(part for part in parts if part)])[:NOTE_LENGTH]
+    """The short key first, as in every ERP; Oracle's people read the note, its API does not give it back."""
+    return " ".join([short_key(intent.key), str(intent.key), *(part for part in parts if part)])[:NOTE_LENGTH]
 
 
-def _remember(memory: OrderedDict[UUID, object] | OrderedDict, key: UUID, value: object) -> None:
+def _remember(memory: OrderedDict[Key, Value], key: Key, value: Value) -> None:
     memory[key] = value
     memory.move_to_end(key)
     if len(memory) > REMEMBERED:

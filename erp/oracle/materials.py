@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
+from zoneinfo import ZoneInfo
 
 from erp.oracle.arithmetic import as_figures, booking
 from erp.oracle.completed import HIGHEST, CompletedTransactions
@@ -81,6 +82,7 @@ class Materials:
         self._completed = completed
         self._settings = settings
         self._units = Units(settings.units)
+        self._zone = ZoneInfo(settings.zone)
 
     def _effect(self, t: Transaction) -> Effect:
         booked = t.original if isinstance(t, Reverse) else t
@@ -213,7 +215,7 @@ class Materials:
             "TransactionTypeCode": move.type,
             "TransactionQuantity": number_json(move.quantity),
             "TransactionUnitOfMeasure": self._units.oracle(move.unit),
-            "TransactionDate": day_at(effect.posting_date),
+            "TransactionDate": day_at(effect.posting_date, self._zone),
         }
         if move.is_product:
             row["OutputTypeCode"] = "PRODUCT"

@@ -76,7 +76,10 @@ class Reads:
             raise ErpUnavailable(f"pegging of {order}: {error}", code="unreadable") from error
 
     async def alternates(self, work_centre: str) -> list[AlternateWorkCentre]:
-        """Work centres that have all the resources of this one. Since when they are free is not shown."""
+        """Work centres with resources of the same classes (of the same codes, where a resource has no class).
+
+        Since when they are free is not shown.
+        """
         rows = await self._client.items(
             CENTRES, {"q": is_equal("OrganizationCode", self._settings.plant), "onlyData": "true"}
         )
@@ -94,4 +97,4 @@ class Reads:
     async def _resources(self, centre: Row) -> set[str]:
         finder = f"findByWorkCenterId;WorkCenterId={text_of(centre, 'WorkCenterId')}"
         rows = await self._client.items("productionResources", {"finder": finder, "onlyData": "true"})
-        return {text_of(row, "ResourceCode") for row in rows}
+        return {text_of(row, "ResourceClassCode") or text_of(row, "ResourceCode") for row in rows}

@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
+from zoneinfo import ZoneInfo
 
 from erp.oracle.arithmetic import as_figures, booking
 from erp.oracle.lines import Line, TransactionLines
@@ -53,6 +54,7 @@ class Times:
         self._orders = orders
         self._settings = settings
         self._units = Units(settings.units)
+        self._zone = ZoneInfo(settings.zone)
 
     async def snapshot(self, intent: PostingIntent) -> Snapshot:
         effect = effect_of(intent.transaction)
@@ -121,7 +123,7 @@ class Times:
             "TransactionTypeCode": UNCHARGE if effect.is_reversal else CHARGE,
             "TransactionQuantity": number_json(activity.amount),
             "TransactionUnitOfMeasure": self._units.oracle(activity.unit),
-            "TransactionDate": day_at(effect.posting_date, effect.at),
+            "TransactionDate": day_at(effect.posting_date, self._zone, effect.at),
         }
 
     def _document(self, intent: PostingIntent, effect: Effect) -> ErpDocument:

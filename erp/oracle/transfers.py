@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
+from zoneinfo import ZoneInfo
 
 from erp.oracle.arithmetic import Verdict, as_figures, booking, told, vector_of, verdict
 from erp.oracle.client import OracleClient
@@ -69,6 +70,7 @@ class Transfers:
         self._items = items
         self._settings = settings
         self._units = Units(settings.units)
+        self._zone = ZoneInfo(settings.zone)
 
     def transfer_of(self, t: Transaction) -> Transfer:
         match t:
@@ -202,7 +204,7 @@ class Transfers:
             "TransferSubinventory": transfer.target,
             "TransactionQuantity": number_json(-transfer.quantity),
             "TransactionUnitOfMeasure": self._units.oracle(transfer.unit),
-            "TransactionDate": day_at(transfer.posting_date),
+            "TransactionDate": day_at(transfer.posting_date, self._zone),
         }
         if transfer.lot:
             row["lots"] = [{"LotNumber": transfer.lot, "TransactionQuantity": number_json(-transfer.quantity)}]

@@ -6,6 +6,7 @@ from datetime import UTC, date, datetime, time
 from decimal import Decimal, InvalidOperation
 from typing import Any
 from urllib.parse import quote
+from zoneinfo import ZoneInfo
 
 from signals.base import ZERO
 from signals.errors import ErpRejected, Reason
@@ -64,10 +65,11 @@ def time_json(at: datetime) -> str:
     return at.astimezone(UTC).isoformat(timespec="milliseconds")
 
 
-def day_at(day: date, at: datetime | None = None) -> str:
-    """The posting date decides the costing period: its day with the event's time of day, or noon."""
-    of_day = at.astimezone(UTC).time().replace(microsecond=0) if at is not None and at.date() == day else time(12)
-    return time_json(datetime.combine(day, of_day, UTC))
+def day_at(day: date, zone: ZoneInfo, at: datetime | None = None) -> str:
+    """The posting date decides the costing period: the event's instant where it lies on that day, else its noon."""
+    if at is not None and at.astimezone(zone).date() == day:
+        return time_json(at)
+    return time_json(datetime.combine(day, time(12), zone))
 
 
 # --- what comes back -------------------------------------------------------------------------------------------------

@@ -313,3 +313,40 @@ def test_missing_credentials_are_named() -> None:
         create_oracle(config_for("https://oracle.example", auth="oauth"), "demo", {})
     with pytest.raises(ErpMisconfigured, match="ca_file"):
         create_oracle(config_for("https://oracle.example", ca_file="/nowhere.pem"), "demo", ENVIRON)
+
+
+async def test_operations_between_count_points_are_left_to_oracle() -> None:
+    rows = [{"OperationSequenceNumber": n, "CountPointOperationFlag": n != 10} for n in (30, 10, 20)]
+
+    def handle(request: httpx.Request) -> httpx.Response:
+        found = [ORDER | {"WorkOrderOperation": rows}] if request.url.path.endswith("/workOrders") else []
+        return httpx.Response(200, json={"items": found, "hasMore": False})
+
+    erp = create_oracle(config_for("https://oracle.example"), "demo", ENVIRON, transport=httpx.MockTransport(handle))
+    order = await erp.read_order("WO1")
+    assert [(o.operation, o.confirmation.value) for o in order.operations] == [
+        ("0010", "none"),
+        ("0020", "milestone"),
+        ("0030", "milestone"),
+    ]
+    await erp.aclose()
+
+
+async def test_a_movement_that_only_waits_in_the_interface_is_pending() -> None:
+    from tests.oracle.test_oracle_stock import moved
+
+    staged = {"TransactionInterfaceId": 300000012345678999, "ProcessStatus": 1}
+
+    def handle(request: httpx.Request) -> httpx.Response:
+        if request.method == "POST":
+            return httpx.Response(201, json=staged)
+        if request.url.path.endswith("/300000012345678999"):
+            return httpx.Response(200, json=staged)
+        item = {"ItemNumber": "RM-1", "OrganizationId": 1, "ItemId": 2}
+        found = [item] if request.url.path.endswith("/itemsV2") else []
+        return httpx.Response(200, json={"items": found, "hasMore": False})
+
+    erp = create_oracle(config_for("https://oracle.example"), "demo", ENVIRON, transport=httpx.MockTransport(handle))
+    booking = await erp.post(intent(moved("RM-1")), free)
+    assert (booking.document, booking.pending, booking.receipt) == (None, True, "300000012345678999")
+    await erp.aclose()

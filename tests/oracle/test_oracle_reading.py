@@ -15,7 +15,7 @@ from signals.errors import ErpRejected, Reason
 from signals.orders import ErpOrderStatus
 from signals.transactions import Reverse
 from tests.oracle.conftest import ENVIRON, OracleProcess, config_for
-from tests.oracle.postings import DAY, booked, confirmed, intent
+from tests.oracle.postings import DAY, booked, confirmed, intent, reversed_
 
 
 async def test_an_order_says_what_the_house_needs(oracle: OracleProcess, erp: OracleErp, order_number: str) -> None:
@@ -49,6 +49,20 @@ async def test_what_oracle_charges_by_itself_has_no_activity(
     await oracle.seed_order(order_number, operations=[operation], components=[])
     activities = (await erp.read_order(order_number)).operations[0].activities
     assert [(a.slot, a.name) for a in activities] == [(2, "CREW")]
+
+
+async def test_a_serialised_product_of_a_lot_is_received_with_both(
+    oracle: OracleProcess, erp: OracleErp, order_number: str
+) -> None:
+    await oracle.seed(materials={"FG-SER": {"unit": "EA", "batch_managed": True, "serial_managed": True}})
+    last = [{"operation": "0010", "work_centre": "PRESS"}]
+    await oracle.seed_order(order_number, material="FG-SER", operations=last, components=[])
+    assert (await erp.read_order(order_number)).serial_profile
+    pieces = confirmed(order_number, "2", batch="B-7", serials=("S1", "S2"))
+    document = await booked(erp, intent(pieces))
+    assert await oracle.on_hand("FG-SER", "FG01", "B-7") == 2
+    await booked(erp, intent(reversed_(document, pieces)))
+    assert await oracle.on_hand("FG-SER", "FG01", "B-7") == 0
 
 
 async def test_orders_are_listed_by_their_change_and_read_page_by_page(
@@ -90,9 +104,12 @@ async def test_stock_pegging_and_alternates(oracle: OracleProcess, erp: OracleEr
         ("L1", StockKind.UNRESTRICTED, 10),
     ]
     assert [(d.source, d.quantity) for d in await erp.pegging(order)] == [("SO-1/1", 100)]
-    resource = {"code": "LASER"}
+    lasers = [("LASER-1", "L1"), ("LASER-2", "L2"), ("MILL", "M")]
     await oracle.seed(
-        work_centres=[{"work_centre": name, "plant": "M1", "resources": [resource]} for name in ("LASER-1", "LASER-2")]
+        work_centres=[
+            {"work_centre": name, "plant": "M1", "resources": [{"code": code, "resource_class": code[0]}]}
+            for name, code in lasers
+        ]
     )
     assert [a.work_centre for a in await erp.alternates("LASER-1")] == ["LASER-2"]
     assert await erp.alternates("NOWHERE") == []
