@@ -5,6 +5,7 @@ Version 1 is the server's default. 2 changes `q`, 3 nests children as collection
 
 import json
 from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import Any
 
 from simulators.oracle.errors import TITLES, Refusal
@@ -74,11 +75,9 @@ def require_acceptable(accept: str) -> None:
 
 def parse_json(raw: bytes) -> dict[str, Any]:
     """One JSON object; numbers with decimals stay exact."""
-    from decimal import Decimal
-
     try:
         body = json.loads(raw, parse_float=Decimal)
-    except (ValueError, UnicodeDecodeError):
+    except (ValueError, RecursionError):
         raise Refusal("27512", "The request body is not well-formed JSON") from None
     if not isinstance(body, dict):
         raise Refusal("27512", "The request body must be one JSON object")

@@ -140,7 +140,7 @@ class Reader:
         values: list[int] = []
         for name, default in (("limit", int(self._books.setting("page_size"))), ("offset", 0)):
             text = self._options.get(name, str(default))
-            if not text.isdigit():
+            if not text.isdecimal() or len(text) > 9:
                 raise Refusal("27520", f"URL request parameter {name} cannot take the value {text!r}", path=f"/{name}")
             values.append(int(text))
         return min(values[0], LARGEST_PAGE), values[1]
@@ -219,10 +219,9 @@ def key_condition(resource: Resource, given: str) -> tuple[str, Any]:
     if resource.hashed:
         parts = ", ".join(f't."{key}"' for key in resource.keys)
         return f"link_hash({parts}) = ?", given
-    try:
-        return f't."{resource.keys[0]}" = ?', int(given)
-    except ValueError:
-        raise not_found(f"{resource.name}/{given}") from None
+    if not given.isdecimal() or len(given) > 18:
+        raise not_found(f"{resource.name}/{given}")
+    return f't."{resource.keys[0]}" = ?', int(given)
 
 
 def identifier(books: Books, resource: Resource, row: dict[str, Any]) -> str:

@@ -51,7 +51,10 @@ RULES = {
 def create(call: Call, resource: Resource, parent: Values | None = None) -> Job:
     """POST on a collection; with `Upsert-Mode: true`, where the resource lists it, a match is updated instead."""
     require_media(call.media, (ITEM, JSON))
-    values, children = _read(resource, parse_json(call.raw), resource.create, "")
+    body, key = parse_json(call.raw), resource.keys[0]
+    found = {key: body.pop(key)} if call.upsert and resource.upsert == (key,) and key in body else {}
+    values, children = _read(resource, body, resource.create, "")
+    values |= read_values(resource, found, frozenset({key}))
 
     def work(posting: Posting) -> Answer:
         books = posting.books

@@ -104,10 +104,9 @@ def process_by_header(call: Call) -> Job:
     """The action: processes what waits under one TransactionHeaderId; the outcome is in the rows that stay."""
     require_media(call.media, (ACTION, JSON))
     body = parse_json(call.raw)
-    try:
-        header = int(body["headerId"])
-    except (KeyError, TypeError, ValueError):
-        raise Refusal(BAD_REQUEST, "headerId is required", path="/headerId") from None
+    header = stored(STAGED.attributes["TransactionHeaderId"], body.get("headerId"))
+    if header is None:
+        raise Refusal(BAD_REQUEST, "headerId is required", path="/headerId")
     waiting = "SELECT * FROM staged_transaction WHERE TransactionHeaderId = ? AND ProcessStatus = ?"
 
     def work(posting: Posting) -> Answer:

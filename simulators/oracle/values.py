@@ -74,6 +74,7 @@ def _stored(attribute: Attribute, value: Any) -> Any:
         case Kind.STRING:
             if isinstance(value, bool | dict | list):
                 raise ValueError
+            str(value).encode()  # a lone surrogate is no text
             return str(value)
         case Kind.INTEGER:
             if isinstance(value, bool | dict | list):

@@ -5,7 +5,14 @@ import json
 from typing import Any
 
 import httpx
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from simulators.oracle.books import Books
+from simulators.oracle.errors import Refusal
+from simulators.oracle.query import compile_query
+from simulators.oracle.resources import WORK_ORDER
 from tests.simulators.oracle_bench import (
     ACTION,
     CLIENT,
@@ -318,6 +325,52 @@ async def test_broken_bodies_and_unknown_addresses_are_refused(oracle):
     assert (await oracle.http.delete(f"{ROOT}/workOrders/{await oracle.order_id()}")).status_code == 405
     batch = {"content-type": "application/vnd.oracle.adf.batch+json"}
     assert (await oracle.http.post(f"{ROOT}/", json={"parts": []}, headers=batch)).status_code == 501
+
+
+async def test_hostile_input_is_refused_and_never_an_error_of_the_server(oracle):
+    huge = "9" * 30
+    for path in (f"workOrders/{huge}", "workOrders/%F0%9F%8F%AD", "workOrders/²"):
+        assert (await oracle.get(path)).status_code == 404
+    for options in (
+        {"offset": huge},
+        {"limit": "²"},
+        {"q": f"WorkOrderId = {huge}"},
+        {"orderBy": "1; drop table item"},
+    ):
+        assert (await oracle.get("workOrders", **options)).status_code == 400
+    headers = {"content-type": ITEM}
+    for text in ('{"SourceSystemCode": "\\ud800", "OperationTransactionDetail": [{}]}', "[" * 100_000, '{"a": NaN}'):
+        answer = await oracle.http.post(f"{ROOT}/operationTransactions", content=text, headers=headers)
+        assert answer.status_code == 400
+    process = "inventoryStagedTransactions/action/processByHeader"
+    for header in (huge, int(huge), None, [1], 1.5):
+        assert (await oracle.post(process, {"headerId": header}, media=ACTION)).status_code == 400
+    assert await oracle.refused({}) == ["WIE_INVALID_ORGANIZATION"]
+
+
+_WORDS = st.sampled_from(
+    ["WorkOrderNumber", "PlannedStartQuantity", "LastUpdateDate", "WorkOrderOperation.ReadyQuantity", "Nobody", "and",
+     "or", "not", "(", ")", "=", "!=", ">=", "<", "like", "in", "between", "is", "null", "'x'", "'2026-03-02'", "1", "-2.5",
+     ",", ";", "'", '"', "true"]
+)  # fmt: skip
+
+
+@settings(max_examples=300, deadline=None)
+@given(words=st.lists(_WORDS, max_size=9), version=st.sampled_from([1, 2, 4]))
+def test_any_query_is_compiled_to_sql_that_runs_or_refused(query_books, words, version):
+    try:
+        compiled = compile_query(WORK_ORDER, " ".join(words), version)
+    except Refusal as refusal:
+        assert refusal.status == 400
+    else:
+        query_books.all(f"SELECT * FROM work_order t WHERE {compiled.sql}", *compiled.parameters)
+
+
+@pytest.fixture(scope="module")
+def query_books(tmp_path_factory):
+    books = Books(tmp_path_factory.mktemp("queries") / "oracle.db")
+    yield books
+    books.close()
 
 
 async def test_upsert_mode_is_ignored_where_it_is_not_listed(oracle):

@@ -158,6 +158,12 @@ async def test_capacity_is_changed_withdrawn_and_bound_to_the_work_centre(oracle
     refused = await oracle.post("workCenterResourceExceptions", body | {"resourceAvailabilityOverrides": stray})
     assert refused.status_code == 400
     assert len((await oracle.books())["maintenance"]["capacity"]) == 1
+    number = made["WorkCenterResourceExceptionId"]
+    whole = {name: value for name, value in body.items() if name != "resourceAvailabilityOverrides"}
+    again = await oracle.post(
+        "workCenterResourceExceptions", whole | {"WorkCenterResourceExceptionId": number}, **UPSERT
+    )
+    assert (again.status_code, again.json()["EndDate"]) == (200, "2026-03-03")
     stale = await oracle.http.delete(f"/fscmRestApi/resources/11.13.18.05/{url}", headers={"if-match": tag})
     assert stale.status_code == 412
     assert (await oracle.http.delete(f"/fscmRestApi/resources/11.13.18.05/{url}")).status_code == 204
