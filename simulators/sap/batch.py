@@ -58,11 +58,12 @@ def _multipart(content_type: str, raw: bytes) -> list[tuple[dict[str, str], byte
     if not content_type.lower().startswith("multipart/mixed") or not match:
         raise _malformed("send Content-Type: multipart/mixed; boundary=…")
     normal = b"\n" + raw.replace(b"\r\n", b"\n")
-    mark = b"\n--" + match.group(1).encode()
-    pieces = normal.split(mark)
-    if len(pieces) < 2 or not pieces[-1].startswith(b"--"):
+    # A boundary may begin with another one's text, so a delimiter has to fill its line.
+    mark = re.compile(rb"\n--" + re.escape(match.group(1).encode()) + rb"(--)?[ \t]*(?=\n|$)")
+    pieces = mark.split(normal)
+    if len(pieces) < 3 or pieces[-2] != b"--":
         raise _malformed(f"the closing boundary {match.group(1)} is missing")
-    return [_headed(piece.removeprefix(b"\n")) for piece in pieces[1:-1]]
+    return [_headed(piece.removeprefix(b"\n")) for piece in pieces[2:-2:2]]
 
 
 def _headed(piece: bytes) -> tuple[dict[str, str], bytes]:

@@ -51,7 +51,7 @@ def find_order(books: Books, number: str) -> dict[str, Any]:
     row = _any_order(books, number)
     if row is None:
         raise Refusal("CO/017", f"Order {number or '(none given)'} does not exist", target="OrderID")
-    refuse_process_order(books, number)
+    _refuse_process(row)
     return row
 
 
@@ -61,8 +61,12 @@ def _any_order(books: Books, number: str) -> dict[str, Any] | None:
 
 def refuse_process_order(books: Books, number: str) -> None:
     """Transactions of production orders know a process order by name only, to refuse it."""
-    row = _any_order(books, number)
-    if row is not None and row["ManufacturingOrderCategory"] == PROCESS:
+    if row := _any_order(books, number):
+        _refuse_process(row)
+
+
+def _refuse_process(row: dict[str, Any]) -> None:
+    if row["ManufacturingOrderCategory"] == PROCESS:
         text = f"Order {row['ManufacturingOrder']} is a process order (category {PROCESS}), not a production order"
         raise Refusal("CO/151", text, target="ManufacturingOrder")
 

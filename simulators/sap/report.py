@@ -201,6 +201,7 @@ def _movement(books: Books, row: dict[str, Any]) -> dict[str, Any]:
         "reservation_item": row["ReservationItem"],
         "reason": row["GoodsMovementReasonCode"],
         "cost_centre": row["CostCenter"],
+        "text": row["MaterialDocumentItemText"],
         "cancelled": bool(row["GoodsMovementIsCancelled"]),
         "serials": list(recorded(books, row)),
         "inspection_lot": row["_lot"] or None,

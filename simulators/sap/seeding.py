@@ -110,13 +110,13 @@ def _insert_order(books: Books, order: SeedOrder) -> None:
     header |= schedule(order.scheduled_start, order.scheduled_end)
     books.insert("production_order", header)
     _know_material(books, order.material, order.unit, batch_managed=bool(order.batch))
-    if order.inspection_type:
-        books.update("material", {"inspected": 1}, material=order.material)
     for number, operation in enumerate(order.operations, 1):
         _insert_operation(books, order, operation, own | {"OrderInternalBillOfOperations": routing}, number)
     _insert_components(books, order, own | {"OrderInternalBillOfOperations": routing})
     for number, item in enumerate(order.items or [SeedItem()], 1):
         _insert_item(books, order, item, own, number)
+        if order.inspection_type:
+            books.update("material", {"inspected": 1}, material=item.material or order.material)
     names = set(order.status) | {"PRC", "SETC"}
     set_statuses(books, order.order, (names | {"REL"}) - {"CRTD"} if released else names | {"CRTD"})
     refresh(books, order.order)

@@ -55,6 +55,13 @@ async def test_change_sets_commit_as_a_whole_and_reads_stand_between_them(sap):
     assert yields(await sap.books()) == ["5", "4", "0"]
 
 
+async def test_boundaries_may_begin_alike(sap):
+    body = batch(change_set(confirmation("2"), boundary="bc"))
+    assert statuses(await sap.batch(CONFIRMATIONS, body)) == [201]
+    assert statuses(await sap.batch(CONFIRMATIONS, body.replace("\r\n", "\n"))) == [201]
+    assert yields(await sap.books())[0] == "4"
+
+
 async def test_a_read_in_a_batch_fails_alone(sap):
     answer = await sap.batch(CONFIRMATIONS, batch(part("GET", "NoSuchSet"), part("GET", "ProdnOrdConf2")))
     assert statuses(answer) == [404, 200]
