@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections import Counter
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
@@ -202,3 +203,31 @@ async def test_a_whole_order_is_confirmed_and_completed_under_lost_answers(
     assert books["status"] == ["COMPLETED"]
     assert [op["yield"] for op in books["operations"]] == ["100", "100", "100"]
     assert await oracle.on_hand("FG-100", "FG01") == received + 100
+
+
+async def test_a_commit_slower_than_every_timeout_with_its_worker_killed_is_booked_once(
+    oracle: OracleProcess, erp: OracleErp, ledger: SqlLedger, order: str
+) -> None:
+    """Slower than timeout plus settle time: the operation's lock and the look hold the second request."""
+    await oracle.fault("slow", calls=1, seconds=4.5, path="operationTransactions")
+    attempt = asyncio.create_task(procedure(erp, ledger).settle(draft(order, 0)))
+    for _ in range(200):
+        if (await oracle.books())["locks"]:
+            break
+        await asyncio.sleep(0.02)
+    attempt.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await attempt
+    result = await drive(erp, ledger, draft(order, 0))
+    assert result.outcomes[0].state is PostingState.POSTED
+    assert await oracle.operation(order, "0010") == ("2", "0", "0")
+
+
+async def test_one_confirmation_costs_few_calls(
+    oracle: OracleProcess, erp: OracleErp, ledger: SqlLedger, order: str
+) -> None:
+    await drive(erp, ledger, draft(order, 0))  # item controls are known from then on
+    (await oracle.control.delete("/_control/calls")).raise_for_status()
+    await drive(erp, ledger, draft(order, 1))
+    calls = (await oracle.control.get("/_control/calls")).json()
+    assert sum(count for _, count in calls) <= 5
