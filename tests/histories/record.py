@@ -20,10 +20,20 @@ from temporalio.client import Client
 
 from activities.orders import PlantRef
 from ledger.connect import open_ledger
+from ledger.port import LedgerPort
 from signals.decisions import Answer, AssignOrder, CancelOrderRequest, DecideCase
 from signals.documents import CaseAction
-from signals.ids import intake_workflow_id, line_workflow_id, order_workflow_id, plant_task_queue
+from signals.exceptions import VoidOrder
+from signals.ids import (
+    compensation_workflow_id,
+    intake_workflow_id,
+    line_workflow_id,
+    order_workflow_id,
+    plant_task_queue,
+)
+from signals.transactions import ConfirmProduction, Reverse
 from tests.workflows.bench import INSPECT, LINE, PRESS, Bench, plant_config
+from tests.workflows.refusing_erp import CLOSED, RefusingErp, decided, decision, the_case
 from workers.data_converter import data_converter
 from workers.plant_worker import WorkerOptions
 from workers.temporal_server import EmbeddedTemporal, ServerOptions
@@ -112,6 +122,48 @@ async def intake(bench: Bench) -> None:
     )
 
 
+async def refused(bench: Bench) -> None:
+    """A confirmation is refused; after one more try a person amends it."""
+    erp = bench.erp
+    assert isinstance(erp, RefusingErp)
+    erp.refuses, erp.why = (lambda t: isinstance(t, ConfirmProduction)), CLOSED
+    await bench.start_order(ORDER, planned=10)
+    bench.feed.order(ORDER)
+    bench.feed.make(10)
+    bench.feed.order("")
+    await bench.feed.send()
+    case = await the_case(bench, ORDER)
+    assert (await decided(bench, decision(case, CaseAction.RETRY), case)).accepted
+    await erp.until(lambda: erp.calls["post"] >= 2)
+    case = await the_case(bench, ORDER)
+    erp.refuses = lambda t: False
+    posting = await bench.ledger.posting(case.posting_key) if case.posting_key else None
+    assert posting is not None and isinstance(posting.transaction, ConfirmProduction)
+    less = posting.transaction.model_copy(update={"yield_quantity": posting.transaction.yield_quantity - 1})
+    assert (await decided(bench, decision(case, CaseAction.AMEND, "d2", amended=less), case)).accepted
+    await bench.closed(ORDER)
+
+
+async def void(bench: Bench) -> None:
+    """An order is declared void; one of its reversals is refused until a person has it tried again."""
+    erp = bench.erp
+    assert isinstance(erp, RefusingErp)
+    await bench.start_order(ORDER, planned=100)
+    bench.feed.order(ORDER)
+    for window in (1, 2):
+        bench.feed.make(10)
+        await bench.feed.send()
+        await bench.until(ORDER, lambda s, n=window: s.postings == n and not s.busy)
+    first = erp.books[0].document
+    erp.refuses = lambda t: isinstance(t, Reverse) and t.document == first
+    wish = VoidOrder(decision_id="v1", by="planner", role="planner", reason="wrong material")
+    assert (await bench.order(ORDER).execute_update("void", wish, result_type=Answer)).accepted
+    case = await the_case(bench, ORDER)
+    erp.refuses = lambda t: False
+    assert (await decided(bench, decision(case, CaseAction.RETRY), case)).accepted
+    await bench.client.get_workflow_handle(compensation_workflow_id(bench.id, ORDER)).result()
+
+
 Scenario = Callable[[Bench], Awaitable[None]]
 ORDERS: dict[str, tuple[Scenario, dict[str, Any]]] = {
     "plain-order": (plain_order, {"stations": (PRESS, INSPECT)}),
@@ -123,7 +175,26 @@ ORDERS: dict[str, tuple[Scenario, dict[str, Any]]] = {
 """Recorded of Line and ProductionOrder: scenario and plant."""
 
 
-async def record(release: str, folder: Path) -> list[Path]:
+EXCEPTIONS: dict[str, tuple[Scenario, str]] = {"refused": (refused, "ErpException"), "void": (void, "Compensation")}
+"""Recorded of the workflows that take care of what an ERP refused: scenario and workflow."""
+
+RECORDED_HERE = {"erp-exception": "ErpException", "compensation": "Compensation", "order": "ProductionOrder"}
+
+
+async def record_exceptions(client: Client, ledger: LedgerPort, options: WorkerOptions, release: str) -> list[Path]:
+    written: list[Path] = []
+    for name, (scenario, kind) in EXCEPTIONS.items():
+        bench = Bench(client, ledger, plant_config(name=f"rec-{name}"), erp=RefusingErp(), options=options)
+        await play(bench, scenario)
+        for workflow_id in sorted(bench.workflows | {compensation_workflow_id(bench.id, ORDER)}):
+            found = RECORDED_HERE.get(workflow_id.split(":")[0])
+            if found is not None:
+                written += await write(bench, found, workflow_id, f"{release}-{name}")
+        assert any(p.parent.name == kind for p in written)
+    return written
+
+
+async def record(release: str, folder: Path, *, only_exceptions: bool = False) -> list[Path]:
     """Play all scenarios and write their histories; the files written."""
     written: list[Path] = []
     async with EmbeddedTemporal(folder, ServerOptions(headless=True)) as server:
@@ -133,6 +204,8 @@ async def record(release: str, folder: Path) -> list[Path]:
         ledger = await open_ledger(f"sqlite:///{folder / 'ledger.db'}")
         options = WorkerOptions(graceful_seconds=5, identity="worker")
         try:
+            if only_exceptions:
+                return await record_exceptions(client, ledger, options, release)
             for name, (scenario, keywords) in ORDERS.items():
                 bench = Bench(client, ledger, plant_config(name=f"rec-{name}", **keywords), options=options)
                 await play(bench, scenario)
@@ -144,6 +217,7 @@ async def record(release: str, folder: Path) -> list[Path]:
             bench = Bench(client, ledger, plant_config(name="rec-intake"), options=options)
             await play(bench, intake)
             written += await write(bench, "OrderIntake", intake_workflow_id(bench.id), f"{release}-intake")
+            written += await record_exceptions(client, ledger, options, release)
         finally:
             await ledger.close()
     return written
@@ -177,12 +251,13 @@ def cleaned(part: Any) -> Any:
 
 
 def main() -> None:
-    """Replace this release's files."""
+    """Replace this release's files; with the argument `exceptions` only those of ErpException and Compensation."""
+    only = sys.argv[1:] == ["exceptions"]
     release = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
     with tempfile.TemporaryDirectory() as folder:
-        written = asyncio.run(record(release, Path(folder)))
+        written = asyncio.run(record(release, Path(folder), only_exceptions=only))
     for old in HISTORIES.glob(f"*/{release}-*.json"):
-        if old not in written:
+        if old not in written and not only:
             old.unlink()
     sys.stderr.write(f"{len(written)} histories of release {release} written below {HISTORIES.relative_to(ROOT)}\n")
     sys.stderr.flush()
