@@ -282,7 +282,7 @@ MOVES = st.tuples(
 )
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(moves=st.lists(MOVES, max_size=25))
 def test_whatever_moves_the_books_add_up(tmp_path_factory, moves):
     """Pieces neither appear nor vanish, components follow what left READY, stock holds what was completed."""

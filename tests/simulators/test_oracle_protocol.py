@@ -348,10 +348,10 @@ async def test_hostile_input_is_refused_and_never_an_error_of_the_server(oracle)
     assert await oracle.refused({}) == ["WIE_INVALID_ORGANIZATION"]
 
 
-_WORDS = st.sampled_from(
-    "WorkOrderNumber PlannedStartQuantity LastUpdateDate WorkOrderOperation.ReadyQuantity Nobody and or not ( ) = != >="
-    " < like in between is null 'x' '2026-03-02' 1 -2.5 , ; ' \" true".split()
-)
+_NAMES = ("WorkOrderNumber", "PlannedStartQuantity", "LastUpdateDate", "WorkOrderOperation.ReadyQuantity", "Nobody")
+_OPERATORS = ("and", "or", "not", "(", ")", "=", "!=", ">=", "<", "like", "in", "between", "is", "null", "true")
+_LITERALS = ("'x'", "'2026-03-02'", "1", "-2.5", ",", ";", "'", '"')
+_WORDS = st.sampled_from([*_NAMES, *_OPERATORS, *_LITERALS])
 
 
 @settings(max_examples=300, deadline=None)
