@@ -134,7 +134,7 @@ class DynamicsErp:
             case PlaceHold() | ReleaseHold() as hold:
                 return await self._holds.find(intent, Step(hold, isinstance(hold, PlaceHold)), before)
             case MoveStock():
-                return await self._transfers.find(intent)
+                return await self._transfers.find(intent, before)
             case RecordInspection() as recorded:
                 return await self._inspections.find(intent, recorded, before)
             case RecordNonconformance() as told:
@@ -177,7 +177,7 @@ class DynamicsErp:
     async def _find_reversed(self, intent: PostingIntent, back: Reverse, before: Snapshot) -> Booking:
         match back.original:
             case MoveStock():
-                return await self._transfers.find(intent)
+                return await self._transfers.find(intent, before)
             case PlaceHold() | ReleaseHold() as hold:
                 return await self._holds.find(intent, Step(hold, not isinstance(hold, PlaceHold)), before)
             case AdjustCapacity() as change:

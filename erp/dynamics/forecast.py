@@ -36,10 +36,10 @@ class Forecast:
         """Issues by flushing principle and the receipt of the yield; explicit lines as they are told."""
         match intent.transaction:
             case ConfirmProduction() as done:
-                plan = await self._plans.fresh(done.order)
+                plan = await self._plans.with_bom_of_now(done.order)
                 return self._of_confirmation(plan, done)
             case StartOrder() as started:
-                plan = await self._plans.fresh(started.order)
+                plan = await self._plans.with_bom_of_now(started.order)
                 pieces = started.quantity if started.quantity is not None else plan.scheduled
                 return self._issues(plan, [line for line in plan.bom if line.goes_with(START)], pieces)
             case IssueComponents() as moved:
@@ -147,13 +147,18 @@ def actual_uses(plan: OrderPlan, done: ConfirmProduction, units: Units) -> tuple
 
 def lot_line(plan: OrderPlan, done: ConfirmProduction) -> BomLine | None:
     """The line a loaded lot belongs to: of the named material, else the operation's only one that is not flushed."""
-    at = [line for line in plan.bom if line.operation in (0, operation_number(done.operation))]
     if done.component_material:
-        lines = [line for line in at if line.item == done.component_material]
-        lines = lines or [line for line in plan.bom if line.item == done.component_material]
-        return lines[0] if lines else None
-    manual = [line for line in at if line.principle not in AUTOMATIC]
+        lines = [line for line in plan.bom if line.item == done.component_material]
+        at = [line for line in lines if line.operation in (0, operation_number(done.operation))]
+        return (at or lines or [None])[0]
+    manual = manual_lines(plan, done)
     return manual[0] if len(manual) == 1 else None
+
+
+def manual_lines(plan: OrderPlan, done: ConfirmProduction) -> list[BomLine]:
+    """Lines of the operation that Dynamics does not consume by itself."""
+    at = (0, operation_number(done.operation))
+    return [line for line in plan.bom if line.operation in at and line.principle not in AUTOMATIC]
 
 
 def _told(use: ComponentUse, movement_type: str) -> GoodsMovement:

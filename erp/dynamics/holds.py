@@ -56,7 +56,7 @@ class Holds:
             return await self._find_inspection(intent, step)
         if self._by_quality_order(step):
             return await self._find_quality_order(intent, step, before)
-        return await self._transfers.find(intent)
+        return await self._transfers.find(intent, before)
 
     async def post(self, intent: PostingIntent, step: Step, guard: SendGuard) -> Booking:
         if step.hold.position is MaterialPosition.BATCH:

@@ -80,8 +80,8 @@ class MessagePostings:
             there = await self._journals.of_kind(kind, message.order)
             figures[KNOWN_JOURNALS] = " ".join(journal.document for journal in there)
         if kind == PICK_KIND:
-            plan = await self._plans.fresh(message.order)
-            figures |= {f"RemainingBOMLineQuantity/{line.number:f}": f"{line.remaining:f}" for line in plan.bom}
+            bom = await self._plans.bom(message.order)
+            figures |= {f"RemainingBOMLineQuantity/{line.number:f}": f"{line.remaining:f}" for line in bom}
         if known := await self._queue.known(message):
             figures[KNOWN_EVENTS] = known
         return Snapshot(figures=figures)
@@ -218,7 +218,8 @@ def _refused(verdict: Verdict, message: Outgoing) -> Booking:
     return Booking(
         refused=(
             f"message {message.type} failed after three attempts: {verdict.told}. It blocks every later message of "
-            f"order {message.order} until somebody requeues or cancels it in Dynamics (event {verdict.event_id})"
+            f"order {message.order} until somebody requeues or cancels it in Dynamics (event {verdict.event_id}). "
+            "Cancel it there before the posting is tried again here: a requeued message and a new one would both post"
         ),
         code=verdict.meaning.code,
         reason=verdict.meaning.reason,

@@ -92,6 +92,9 @@ class Orders:
         open_now = {head.order: head for head in await self.released()}
         heads: dict[str, OrderHead] = {}
         for order, at in (await self._told(changed_after)).items():
+            if order in open_now:
+                heads[order] = open_now[order].model_copy(update={"change_mark": at.isoformat()})
+                continue
             try:
                 row = await self._plans.header(order)
             except (DynamicsNotFound, ErpRejected):
@@ -131,8 +134,8 @@ class Orders:
 
     async def totals(self, order: str) -> list[OperationTotals]:
         """By the posted journals; whether an operation is complete by the route."""
-        plan = await self._plans.fresh(order)
-        return await self._journals.totals(plan, plan.route)
+        plan = await self._plans.of(order)
+        return await self._journals.totals(plan, await self._plans.route(order))
 
     async def read(self, order: str) -> ProductionOrder:
         """The whole order. Raises ErpRejected: order_not_found, order_of_other_plant, process_order_not_supported."""

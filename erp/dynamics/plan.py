@@ -6,14 +6,14 @@ Routing and bill of material do not change while an order runs; what changes (co
 from __future__ import annotations
 
 from collections import OrderedDict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import ROUND_HALF_UP, Decimal
 
 from erp.dynamics.client import DynamicsClient
 from erp.dynamics.failures import DynamicsNotFound, EntityNotPublic
 from erp.dynamics.odata import Entity, UnreadableAnswer, decimal_of, equal, int_of, text_of, yes
 from erp.dynamics.settings import BATCH_ORDERS, BOM_LINES, HEADERS, OPERATIONS, PRODUCTS, DynamicsSettings
-from signals.errors import ErpRejected, ErpUnavailable, Reason
+from signals.errors import ErpMisconfigured, ErpRejected, ErpUnavailable, Reason
 
 REMEMBERED = 500
 SMALLEST = Decimal("0.001")
@@ -106,25 +106,11 @@ class Plans:
     async def fresh(self, order: str) -> OrderPlan:
         """The plan as it stands now. Raises ErpRejected: order_not_found, process_order_not_supported, …"""
         header = await self.header(order)
-        site = text_of(header, "ProductionSiteId")
-        if site != self._settings.plant:
-            raise ErpRejected(
-                f"order {order} belongs to site {site}, this connection serves site {self._settings.plant}",
-                code="order_of_other_plant",
-                reason=Reason.MASTER_DATA,
-            )
-        route = await self._client.read_entities(OPERATIONS, equal("ProductionOrderNumber", order))
-        lines = await self._client.read_entities(BOM_LINES, equal("ProductionOrderNumber", order))
-        try:
-            primary = [r for r in route if text_of(r, "OperationPriority") in ("", "Primary")]
-            plan = OrderPlan(
-                header,
-                tuple(sorted(primary, key=lambda row: int_of(row.get("OperationNumber")))),
-                tuple(sorted((_line(row) for row in lines), key=lambda line: line.number)),
-                await self._unit_of(text_of(header, "ItemNumber")),
-            )
-        except UnreadableAnswer as error:
-            raise ErpUnavailable(f"order {order}: {error}", code="unreadable") from error
+        self._check_site(header, order)
+        route = await self.route(order)
+        bom = await self.bom(order)
+        unit = await self._unit_of(text_of(header, "ItemNumber"))
+        plan = OrderPlan(header, route, bom, unit)
         if not plan.route:
             raise ErpRejected(f"order {order} has no route; Plantwright reports by operation", code="order_incomplete")
         self._known[order] = plan
@@ -132,6 +118,36 @@ class Plans:
         if len(self._known) > REMEMBERED:
             self._known.popitem(last=False)
         return plan
+
+    async def route(self, order: str) -> tuple[Entity, ...]:
+        """The primary operations in their order, as they stand now."""
+        rows = await self._client.read_entities(OPERATIONS, equal("ProductionOrderNumber", order))
+        primary = [row for row in rows if text_of(row, "OperationPriority") in ("", "Primary")]
+        try:
+            return tuple(sorted(primary, key=lambda row: int_of(row.get("OperationNumber"))))
+        except UnreadableAnswer as error:
+            raise ErpUnavailable(f"route of order {order}: {error}", code="unreadable") from error
+
+    async def bom(self, order: str) -> tuple[BomLine, ...]:
+        """The bill of material lines as they stand now."""
+        rows = await self._client.read_entities(BOM_LINES, equal("ProductionOrderNumber", order))
+        try:
+            return tuple(sorted((_line(row) for row in rows), key=lambda line: line.number))
+        except UnreadableAnswer as error:
+            raise ErpUnavailable(f"components of order {order}: {error}", code="unreadable") from error
+
+    async def with_bom_of_now(self, order: str) -> OrderPlan:
+        """The plan with its bill of material read again: what is fully consumed is consumed no more."""
+        return replace(await self.of(order), bom=await self.bom(order))
+
+    def _check_site(self, header: Entity, order: str) -> None:
+        site = text_of(header, "ProductionSiteId")
+        if site != self._settings.plant:
+            raise ErpRejected(
+                f"order {order} belongs to site {site}, this connection serves site {self._settings.plant}",
+                code="order_of_other_plant",
+                reason=Reason.MASTER_DATA,
+            )
 
     async def header(self, order: str) -> Entity:
         """The header alone. Raises ErpRejected `order_not_found` or `process_order_not_supported`."""
@@ -163,8 +179,8 @@ class Plans:
             try:
                 product = await self._client.read_entity(PRODUCTS, ItemNumber=item)
                 unit = text_of(product, "InventoryUnitSymbol")
-            except (ErpRejected, EntityNotPublic):
-                unit = ""
+            except (ErpRejected, ErpMisconfigured):
+                unit = ""  # not public, or not for this user: the plant file says it
             self._units[item] = unit or self._settings.dynamics.unit
         return self._units[item]
 

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 from erp.dynamics.capacity import days_of, knows_what_was
 from erp.dynamics.contents import HOURS, Contents
-from erp.dynamics.forecast import AUTOMATIC, lot_line
+from erp.dynamics.forecast import AUTOMATIC, lot_line, manual_lines
 from erp.dynamics.plan import OrderPlan, Plans
 from erp.dynamics.settings import DynamicsSettings, operation_number
 from signals.bookings import ActivityAmount, ComponentUse, StockKind
@@ -128,6 +128,11 @@ class Rules:
             )
         if line is not None:
             told.add(line.item)
+        elif done.component_lot and len(manual_lines(plan, done)) > 1:
+            return (
+                f"dynamics-lot/1: lot {done.component_lot} fits several components of operation {done.operation}; "
+                "name its material at the station's tag"
+            )
         twice = next((row for row in plan.bom if row.item in told and row.principle in AUTOMATIC), None)
         if twice is None:
             return _batch(done.component_lot)

@@ -23,7 +23,7 @@ from erp.dynamics.settings import (
     place_of,
 )
 from erp.port import SendGuard
-from signals.documents import Booking, ErpDocument, GoodsMovement
+from signals.documents import Booking, ErpDocument, GoodsMovement, Snapshot
 from signals.errors import ErpInDoubt, ErpRejected, ErpUnavailable
 from signals.ids import short_key
 from signals.transactions import PostingIntent
@@ -60,7 +60,7 @@ class Transfers:
         self._units = Units(settings.units)
         self._has_no_action = not settings.dynamics.post_action
 
-    async def find(self, intent: PostingIntent) -> Booking:
+    async def find(self, intent: PostingIntent, before: Snapshot) -> Booking:
         """Posted: there. Made and left to the batch job: pending. Made and to be posted by us: not there yet."""
         head = await self._head(intent)
         if head is None:
@@ -69,7 +69,7 @@ class Transfers:
         lines = await self._lines(number_)
         if yes(head, "IsPosted"):
             return Booking(document=self._document(intent, head, lines))
-        if lines and self._has_no_action:
+        if lines and (self._has_no_action or before.accepted):
             return Booking(pending=True, receipt=_waits(number_))
         return Booking()
 

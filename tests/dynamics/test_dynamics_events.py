@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from decimal import Decimal
+from typing import Any
 
 import httpx
 import pytest
@@ -261,7 +262,7 @@ async def _send_somehow(erp: DynamicsErp, intent: PostingIntent) -> Snapshot:
     return before.model_copy(update={"accepted": True})
 
 
-async def _tell(endpoint: Endpoint, order: str, message: dict[str, object], state: str) -> None:
+async def _tell(endpoint: Endpoint, order: str, message: dict[str, Any], state: str) -> None:
     """An event about a message, as Dynamics would send it."""
     body = {
         "BusinessEventId": PROCESSED,
