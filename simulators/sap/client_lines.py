@@ -5,7 +5,7 @@ from typing import Any
 from simulators.sap import edm
 from simulators.sap.books import Books
 from simulators.sap.messages import Refusal
-from simulators.sap.movements import MOVEMENTS, Line
+from simulators.sap.movements import MOVEMENTS, USABILITY, Line
 from simulators.sap.payload import parse_entity
 
 _IGNORED = frozenset({"to_ProdnOrderConfBatchCharc"})
@@ -29,7 +29,11 @@ def client_line(books: Books, order: dict[str, Any], body: dict[str, Any]) -> Li
     material = item.get("Material") or source.get("Material", "")
     if not books.one("SELECT 1 FROM material WHERE material = ?", material):
         raise Refusal("M3/305", f"The material {material or '(none)'} does not exist or is not activated")
-    stock_type = source.get("_stock_type", "01")
+    usability = item.get("InventoryUsabilityCode", "")
+    if usability and (usability not in USABILITY or not MOVEMENTS[kind].receipt):
+        text = f"InventoryUsabilityCode '{usability}' is not possible for movement type {kind}"
+        raise Refusal("M7/191", text, target="InventoryUsabilityCode")
+    stock_type = USABILITY.get(usability) or source.get("_stock_type", "01")
     return Line(
         movement=kind,
         material=material,

@@ -6,7 +6,7 @@ from simulators.sap.books import Books, clock_text, instant, later_instant, toda
 from simulators.sap.call import Call
 from simulators.sap.confirmation_rules import Posting
 from simulators.sap.edm_quality import DEFECT
-from simulators.sap.inspection_lots import find_lot, quality_refusal
+from simulators.sap.inspection_lots import named_lot, quality_refusal
 from simulators.sap.job import Job, changed, created
 from simulators.sap.messages import Refusal, method_not_allowed
 from simulators.sap.odata import Answer
@@ -91,8 +91,6 @@ def _checked(books: Books, fields: dict[str, Any]) -> dict[str, Any]:
         order = find_order(books, fields["ManufacturingOrder"])
         fields = fields | {"ManufacturingOrder": order["ManufacturingOrder"]}
     if fields.get("InspectionLot"):
-        try:
-            fields = fields | {"InspectionLot": find_lot(books, fields["InspectionLot"])["InspectionLot"]}
-        except Refusal:
-            raise quality_refusal("242", f"Inspection lot {fields['InspectionLot']} does not exist") from None
+        lot = named_lot(books, fields["InspectionLot"])
+        fields = fields | {"InspectionLot": lot["InspectionLot"]}
     return fields

@@ -5,7 +5,7 @@ from typing import Any
 
 from simulators.sap import goods, inspection_lots, serials
 from simulators.sap.books import Books, clock_text, instant, today_ms
-from simulators.sap.movements import MOVEMENTS, STATUS_MOVEMENTS, Header, Line
+from simulators.sap.movements import BLOCKED, INSPECTION, MOVEMENTS, STATUS_MOVEMENTS, Header, Line
 
 
 def record(books: Books, header: Header, lines: list[Line]) -> tuple[str, str]:
@@ -55,6 +55,7 @@ def _record_item(books: Books, header: Header, line: Line, key: tuple[str, str, 
             "Batch": line.batch,
             "GoodsMovementType": line.movement,
             "InventoryStockType": line.stock_type,
+            "InventoryUsabilityCode": {INSPECTION: "X", BLOCKED: "S"}.get(line.stock_type, ""),
             "GoodsMovementRefDocType": "F" if line.movement in ("101", "102") else "",
             "IsCompletelyDelivered": line.completely_delivered,
             "MaterialDocumentItemText": line.text,

@@ -16,6 +16,7 @@ from simulators.sap.inspection_lots import (
     change_lot,
     create,
     find_lot,
+    named_lot,
     quality_refusal,
     require_open,
 )
@@ -112,7 +113,7 @@ def decide(posting: Posting, values: dict[str, Any], *, force: bool = False) -> 
     `partial`: the decision stands, the stock posting that its code asks for failed.
     """
     books = posting.books
-    lot = find_lot(books, values.get("InspectionLot", ""))
+    lot = named_lot(books, values.get("InspectionLot", ""))
     require_open(lot)
     if not force:
         _require_results(books, lot)
@@ -181,7 +182,7 @@ def _change_decision(posting: Posting, call: Call, predicate: str) -> Answer:
 
 def _create_posting(posting: Posting, call: Call, _: str) -> Answer:
     values, _rows = parse_entity(LOT_POSTING, parse_body(call), "")
-    lot = find_lot(posting.books, values.get("InspectionLot", ""))
+    lot = named_lot(posting.books, values.get("InspectionLot", ""))
     if not lot["InspectionLotHasUsageDecision"] or lot["InspectionLotIsCancelled"]:
         text = f"Stock of inspection lot {lot['InspectionLot']} is posted after its usage decision only"
         raise quality_refusal("223", text, "InspectionLot")

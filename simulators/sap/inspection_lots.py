@@ -24,6 +24,13 @@ def find_lot(books: Books, number: str) -> dict[str, Any]:
     return row
 
 
+def named_lot(books: Books, number: str) -> dict[str, Any]:
+    """The lot that a body names: a wrong number is a business error there, not a missing resource."""
+    if not books.one("SELECT 1 FROM inspection_lot WHERE InspectionLot IN (?, ?)", number, number.lstrip("0")):
+        raise quality_refusal("206", f"Inspection lot {number or '(none)'} does not exist", "InspectionLot")
+    return find_lot(books, number)
+
+
 def change_lot(books: Books, lot: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
     """Every change moves ChangedDateTime, and with it the ETag."""
     moved = {"ChangedDateTime": later_instant(lot["ChangedDateTime"])}

@@ -10,7 +10,7 @@ from simulators.sap.books import Books, later_instant, today_ms
 from simulators.sap.call import Call, require_match
 from simulators.sap.confirmation_rules import Posting
 from simulators.sap.edm_quality import CHARACTERISTIC, RESULT, RESULT_VALUE
-from simulators.sap.inspection_lots import find_lot, quality_refusal, require_open
+from simulators.sap.inspection_lots import named_lot, quality_refusal, require_open
 from simulators.sap.job import changed, created
 from simulators.sap.messages import Refusal
 from simulators.sap.odata import Answer, render
@@ -88,7 +88,7 @@ def _key(characteristic: dict[str, Any]) -> _Key:
 
 
 def _characteristic(books: Books, values: dict[str, Any]) -> dict[str, Any]:
-    lot = find_lot(books, values.get("InspectionLot", ""))
+    lot = named_lot(books, values.get("InspectionLot", ""))
     require_open(lot)
     key = {
         "InspectionLot": lot["InspectionLot"],

@@ -6,7 +6,7 @@ from simulators.sap import goods, goods_documents
 from simulators.sap.books import Books, today_ms
 from simulators.sap.confirmation_rules import Posting
 from simulators.sap.messages import DOCUMENT_CONTAINER, Refusal
-from simulators.sap.movements import MOVEMENTS, Header, Line
+from simulators.sap.movements import MOVEMENTS, USABILITY, Header, Line
 from simulators.sap.orders import refresh
 
 _STOCK_TYPES = ("", "01", "02", "07")
@@ -54,6 +54,12 @@ def _line(code: str, item: dict[str, Any]) -> Line:
     if kind == "262" and item.get("MaterialDocumentPostingType") != "1":
         text = "Movement type 262 with code 06 needs MaterialDocumentPostingType '1'"
         raise Refusal(_UNSUPPORTED, text, target="MaterialDocumentPostingType")
+    usability = item.get("InventoryUsabilityCode", "")
+    if usability:
+        if usability not in USABILITY or not movement.receipt or item.get("InventoryStockType"):
+            text = f"Property InventoryUsabilityCode '{usability}' is not supported for movement type {kind}"
+            raise Refusal(_UNSUPPORTED, text, target="InventoryUsabilityCode")
+        item = item | {"InventoryStockType": USABILITY[usability]}
     _check_item(kind, item)
     return Line(
         movement=kind,

@@ -93,5 +93,8 @@ class Header:
     confirmation: tuple[str, str] | None = None
 
 
+# InventoryUsabilityCode of an item: the stock type as older documents write it.
+USABILITY = {"X": INSPECTION, "2": INSPECTION, "S": BLOCKED, "3": BLOCKED}
+
 # A change of the batch's status: all its stock moves, wherever it lies.
 STATUS_MOVEMENTS = ("341", "342")

@@ -11,7 +11,7 @@ from pydantic import Field, model_validator
 from simulators.sap import inspection, maintenance, material_documents, quality_notifications
 from simulators.sap.books import Books
 from simulators.sap.confirmation_rules import Posting
-from simulators.sap.inspection_lots import find_lot
+from simulators.sap.inspection_lots import find_lot, named_lot
 from simulators.sap.movements import MOVEMENTS
 from simulators.sap.odata import numc_text
 from simulators.sap.orders import milli
@@ -103,7 +103,7 @@ def move(posting: Posting, movement: HandMovement) -> dict[str, Any]:
 
 
 def decide(posting: Posting, decision: HandDecision) -> dict[str, Any]:
-    lot = find_lot(posting.books, decision.inspection_lot)["InspectionLot"]
+    lot = named_lot(posting.books, decision.inspection_lot)["InspectionLot"]
     values = {
         "InspectionLot": lot,
         "InspLotUsageDecisionCodeGroup": decision.group,

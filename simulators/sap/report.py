@@ -11,7 +11,6 @@ from simulators.sap.entity_types import EMPTY_GUID
 from simulators.sap.odata import quantity_text
 from simulators.sap.orders import operations_of
 from simulators.sap.report_services import services_report
-from simulators.sap.serials import recorded
 
 
 def books_report(books: Books, order: str | None = None) -> dict[str, Any]:
@@ -116,17 +115,18 @@ def _stock(row: dict[str, Any]) -> dict[str, Any]:
 def _documents(books: Books, order: str | None) -> list[dict[str, Any]]:
     where, values = ("WHERE OrderID = ?", (order,)) if order else ("", ())
     confirmations = books.all(f"SELECT * FROM confirmation {where} ORDER BY rowid", *values)
+    serials = _serials(books)
     lines: dict[tuple[str, str], list[dict[str, Any]]] = {}
     by_document: dict[tuple[str, str], list[dict[str, Any]]] = {}
     for row in books.all("SELECT * FROM material_document_item ORDER BY rowid"):
         by_document.setdefault((row["MaterialDocumentYear"], row["MaterialDocument"]), []).append(row)
         if row["_group"]:
-            lines.setdefault((row["_group"], row["_count"]), []).append(_movement(books, row))
+            lines.setdefault((row["_group"], row["_count"]), []).append(_movement(row, serials))
     shown = [_confirmation(row, lines) for row in confirmations]
     for header in books.all("SELECT * FROM material_document ORDER BY rowid"):
         rows = by_document.get((header["MaterialDocumentYear"], header["MaterialDocument"]), [])
         if order is None or any(row["ManufacturingOrder"] == order for row in rows):
-            shown.append(_material_document(books, header, rows))
+            shown.append(_material_document(header, rows, serials))
     return shown
 
 
@@ -164,8 +164,10 @@ def _confirmation(row: dict[str, Any], lines: dict[tuple[str, str], list[dict[st
     }
 
 
-def _material_document(books: Books, header: dict[str, Any], rows: list[dict[str, Any]]) -> dict[str, Any]:
-    movements = [_movement(books, row) for row in rows]
+def _material_document(
+    header: dict[str, Any], rows: list[dict[str, Any]], serials: dict[tuple[str, str, str], list[str]]
+) -> dict[str, Any]:
+    movements = [_movement(row, serials) for row in rows]
     first = rows[0]
     return {
         "kind": "material_document",
@@ -184,7 +186,17 @@ def _material_document(books: Books, header: dict[str, Any], rows: list[dict[str
     }
 
 
-def _movement(books: Books, row: dict[str, Any]) -> dict[str, Any]:
+def _serials(books: Books) -> dict[tuple[str, str, str], list[str]]:
+    """By year, number and item of the material document."""
+    found: dict[tuple[str, str, str], list[str]] = {}
+    for row in books.all("SELECT * FROM serial_movement ORDER BY SerialNumber"):
+        key = (row["MaterialDocumentYear"], row["MaterialDocument"], row["MaterialDocumentItem"])
+        found.setdefault(key, []).append(row["SerialNumber"])
+    return found
+
+
+def _movement(row: dict[str, Any], serials: dict[tuple[str, str, str], list[str]]) -> dict[str, Any]:
+    key = (row["MaterialDocumentYear"], row["MaterialDocument"], row["MaterialDocumentItem"])
     return {
         "material_document": row["MaterialDocument"],
         "item": row["MaterialDocumentItem"],
@@ -203,7 +215,7 @@ def _movement(books: Books, row: dict[str, Any]) -> dict[str, Any]:
         "cost_centre": row["CostCenter"],
         "text": row["MaterialDocumentItemText"],
         "cancelled": bool(row["GoodsMovementIsCancelled"]),
-        "serials": list(recorded(books, row)),
+        "serials": serials.get(key, []),
         "inspection_lot": row["_lot"] or None,
     }
 

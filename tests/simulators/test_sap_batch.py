@@ -125,3 +125,18 @@ async def test_a_change_set_waits_for_no_lock(sap):
     with pytest.raises(httpx.ReadTimeout):
         await sap.batch(CONFIRMATIONS, batch(change_set(confirmation("5"))), timeout=0.2)
     assert statuses(await sap.batch(CONFIRMATIONS, batch(change_set(confirmation("1"))))) == [423]
+
+
+async def test_v4_services_take_batches_too(sap):
+    quality = sap.quality.removesuffix("/QualityNotification")
+    body = {"NotificationType": "Q3", "NotificationText": "scratches"}
+    good, bad = (
+        part("POST", "QualityNotification", body),
+        part("POST", "QualityNotification", {"NotificationType": "X"}),
+    )
+    answer = await sap.batch(
+        quality, batch(change_set(good), change_set(good, bad), part("GET", "QualityNotification"))
+    )
+    assert (answer.status_code, statuses(answer)) == (200, [201, 400, 200])
+    assert '"code": "QM/302"' in answer.text
+    assert len((await sap.books())["quality_notifications"]) == 1

@@ -99,6 +99,8 @@ async def test_stock_of_a_lot_leaves_only_by_its_usage_decision(inspected):
     back = receipt("5", GoodsMovementType="102", InventoryStockType="02")
     refused(await inspected.move("02", back), "QA/200")
     refused(await post_stock(inspected, lot, "VMENGE01", "5"), "QA/223")
+    refused(await decide(inspected, "77"), "QA/206")
+    refused(await record(inspected, "77"), "QA/206")
     refused(await decide(inspected, lot), "QA/211")
     assert (await record(inspected, lot)).status_code == 201
     decided = await decide(inspected, lot)
@@ -280,7 +282,7 @@ async def test_defects_are_created_changed_and_deleted(inspected):
     refused(await inspected.post(inspected.defects, body | {"DefectCode": ""}), "QA/240")
     refused(await inspected.post(inspected.defects, body | {"Material": "NO"}), "M3/305")
     refused(await inspected.post(inspected.defects, body | {"ManufacturingOrder": "77"}), "CO/017")
-    refused(await inspected.post(inspected.defects, body | {"InspectionLot": "77"}), "QA/242")
+    refused(await inspected.post(inspected.defects, body | {"InspectionLot": "77"}), "QA/206")
     await inspected.fault("partial", calls=1)
     await inspected.fault("forget_keys", calls=1)
     await inspected.post(inspected.defects, body)

@@ -194,3 +194,19 @@ async def test_partial_leaves_a_material_document_whole_and_keeps_its_calls(sap)
 
 async def test_stock_of_an_unknown_plant_is_an_empty_list(sap):
     assert (await sap.read(f"{sap.stock}/A_MatlStkInAcctMod", _filter="Plant eq '9999'"))["results"] == []
+
+
+async def test_a_receipt_is_forced_into_blocked_stock_by_hand_and_by_confirmation(sap):
+    item = {"GoodsMovementType": "101", "QuantityInEntryUnit": "3", "EntryUnit": "PC", "InventoryUsabilityCode": "S"}
+    await sap.confirmed("1000040", "0010", "10")
+    await sap.confirmed("1000040", "0020", "10")
+    made = await sap.confirmed("1000040", "0030", "3", to_ProdnOrdConfMatlDocItm=[item])
+    order = {"ManufacturingOrder": "1000040", "GoodsMovementRefDocType": "F", "StorageLocation": "FG01"}
+    await sap.moved("02", line("101", "2", "FG1", "", InventoryStockType="07", **order))
+    await sap.moved("02", line("101", "1", "FG1", "", InventoryUsabilityCode="3", **order))
+    assert stock_of(await sap.books(), "FG1", "07") == 6
+    issue = {"GoodsMovementType": "261", "Material": "RM1", "QuantityInEntryUnit": "1", "InventoryUsabilityCode": "S"}
+    refused(await sap.confirm("1000040", "0030", "1", to_ProdnOrdConfMatlDocItm=[issue]), "M7/191")
+    await sap.moved("04", line("343", "6", "FG1", "", StorageLocation="FG01"))
+    assert stock_of(await sap.books(), "FG1") == 6
+    assert (await sap.cancel(made)).status_code == 400
