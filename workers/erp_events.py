@@ -34,6 +34,7 @@ log = structlog.get_logger(__name__)
 SECRET_HEADER = "x-plantwright-secret"
 LARGEST_BODY = 256 * 1024
 """Bytes. A message of the MES integration is a few kilobytes; its content comes back whole."""
+LONGEST_NAME = 80
 _JSON_DATE = re.compile(r"/Date\((-?\d+)(?:[+-]\d{1,4})?\)/")
 
 
@@ -71,22 +72,27 @@ def read_event(body: bytes, now: datetime) -> StoredEvent:
             body=body.decode(),
         )
     except (ValidationError, UnicodeDecodeError) as error:
-        raise Unusable("EventId must be a text of 1 to 80 characters") from error
+        raise Unusable(f"EventId must be a text of 1 to {LONGEST_NAME} characters") from error
 
 
 def _text(event: dict[str, Any], name: str) -> str:
     value = event.get(name)
-    if not isinstance(value, str) or not value:
-        raise Unusable(f"{name} is missing; the endpoint takes business events of finance and operations apps")
-    return value
+    if not _is_name(value):
+        raise Unusable(f"{name} is no text of 1 to {LONGEST_NAME} characters; the endpoint takes business events")
+    return str(value)
+
+
+def _is_name(value: object) -> bool:
+    """Whether every database can keep and compare it: NUL and lone surrogates end in none."""
+    return isinstance(value, str) and 0 < len(value) <= LONGEST_NAME and value.isprintable()
 
 
 def _order_of(event: dict[str, Any]) -> str:
     """The production order an event is about: named by itself, or by the message content that it carries."""
     for told in (event, _content_of(event)):
         order = told.get("ProductionOrderNumber")
-        if isinstance(order, str) and order:
-            return order
+        if _is_name(order):
+            return str(order)
     return ""
 
 
@@ -100,9 +106,9 @@ def _content_of(event: dict[str, Any]) -> dict[str, Any]:
 
 def _time_of(event: dict[str, Any]) -> datetime | None:
     written = str(event.get("EventTimeIso8601") or "")
-    with contextlib.suppress(ValueError):
+    with contextlib.suppress(ValueError, OverflowError):
         at = datetime.fromisoformat(written)
-        return at if at.tzinfo is not None else at.replace(tzinfo=UTC)
+        return (at if at.tzinfo is not None else at.replace(tzinfo=UTC)).astimezone(UTC)
     found = _JSON_DATE.fullmatch(str(event.get("EventTime") or ""))
     if found is None:
         return None

@@ -111,6 +111,9 @@ def test_an_endpoint_without_a_secret_is_not_served(books: ErpEventBooks) -> Non
         b'{"EventId": "' + b"x" * 81 + b'", "BusinessEventId": "x"}',
         b"\xff\xfe{}",
         b"[" * 100_000,
+        b'{"EventId": "a\\u0000", "BusinessEventId": "x"}',
+        b'{"EventId": "a\\ud800", "BusinessEventId": "x"}',
+        b'{"EventId": "a", "BusinessEventId": "' + b"x" * 81 + b'"}',
     ],
 )
 async def test_what_is_no_event_is_refused_and_changes_nothing(books: ErpEventBooks, body: bytes) -> None:
@@ -167,14 +170,18 @@ async def test_events_are_told_by_order_kind_and_time_oldest_first(books: ErpEve
         ({"EventTimeIso8601": "x", "EventTime": "y"}, NOW),
         ({"EventTimeIso8601": "", "EventTime": "/Date(99999999999999999)/"}, NOW),
         ({"EventTimeIso8601": "2026-11-25T12:00:00"}, datetime(2026, 11, 25, 12, 0, tzinfo=UTC)),
+        ({"EventTimeIso8601": "0001-01-01T00:00:00+23:00", "EventTime": ""}, NOW),
     ],
 )
 def test_an_event_s_time_is_read_in_each_spelling_and_receipt_stands_in(changes: dict[str, str], at: datetime) -> None:
     assert read_event(json.dumps(event(**changes)).encode(), NOW).at == at
 
 
-@pytest.mark.parametrize("content", ["", "no json", "[1]", '{"ProductionOrderNumber": 7}'])
-def test_content_that_names_no_order_is_kept_without_one(content: str) -> None:
+@pytest.mark.parametrize(
+    "content",
+    ["", "no json", "[1]", '{"ProductionOrderNumber": 7}', '{"ProductionOrderNumber": "P\\u0000"}', ["a", "list"]],
+)
+def test_content_that_names_no_order_is_kept_without_one(content: object) -> None:
     assert read_event(json.dumps(event(MessageContent=content)).encode(), NOW).order == ""
 
 
