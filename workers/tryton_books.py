@@ -163,16 +163,15 @@ class _OrderBooks:
         }
 
     def _by_hand(self, move: Row) -> dict[str, Any]:
-        """A move that somebody did in Tryton itself. What comes out of production counts as yield or scrap."""
-        out = not move["production_input"]
-        good = out and move["to_location.type"] == "storage"
+        """A move that somebody did in Tryton itself, as the pieces it stands for (docs/tryton.md)."""
+        operation, good, scrap = self._pieces_of(move)
         return {
-            "kind": "confirmation" if out else "material_document",
+            "kind": "confirmation" if operation else "material_document",
             "id": f"move/{move['id']}",
             "order": self._production["number"],
-            "operation": _number(self._works[-1]) if self._works and out else "",
-            "yield": _text(move["quantity"] if good else 0),
-            "scrap": _text(move["quantity"] if out and not good else 0),
+            "operation": operation,
+            "yield": _text(good),
+            "scrap": _text(scrap),
             "rework": "0",
             "unit": move["unit.symbol"],
             "key": None,
@@ -186,6 +185,21 @@ class _OrderBooks:
             "user": move["write_uid.login"],
             "goods_movements": [self._movement(move)],
         }
+
+    def _pieces_of(self, move: Row) -> tuple[str, Decimal, Decimal]:
+        quantity = _exact(move["quantity"])
+        last = _number(self._works[-1]) if self._works else ""
+        if not move["production_input"]:
+            if move["product.code"] != self._production["product.code"] or not last:
+                return "", ZERO, ZERO
+            return (last, quantity, ZERO) if move["to_location.type"] == "storage" else (last, ZERO, quantity)
+        plan, first = self._plan(), _number(self._works[0]) if self._works else ""
+        operation = self._used_at.get(move["product.code"], first)
+        leading = next((code for code in plan if self._used_at.get(code, first) == operation), "")
+        if operation == last or leading != move["product.code"]:
+            return "", ZERO, ZERO
+        per_piece = Decimal(plan[leading]["quantity"]) / _exact(self._production["quantity"])
+        return operation, quantity / per_piece, ZERO
 
     def _operation(self, work: Row) -> dict[str, Any]:
         number, last = _number(work), work is self._works[-1]

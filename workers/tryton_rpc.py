@@ -6,10 +6,11 @@ Shares nothing with the adapter in `erp/tryton`, which these books judge. The pr
 from __future__ import annotations
 
 import base64
+import functools
+import ssl
 from collections.abc import Iterable, Mapping
 from datetime import date, timedelta
 from decimal import Decimal
-from types import TracebackType
 from typing import Any
 
 import httpx
@@ -23,6 +24,12 @@ Row = dict[str, Any]
 Domain = list[Any]
 
 
+@functools.cache
+def _tls() -> ssl.SSLContext:
+    """Made once: reading the authorities takes longer than a call."""
+    return ssl.create_default_context()
+
+
 class TrytonRefused(RuntimeError):
     """Tryton answered with an error: what it said is the message."""
 
@@ -32,17 +39,11 @@ class TrytonAdmin:
 
     def __init__(self, url: str, user: str, password: str, *, timeout: float = 60.0) -> None:
         self._user, self._password = user, password
-        self._http = httpx.AsyncClient(base_url=url, timeout=timeout, trust_env=False)
+        self._http = httpx.AsyncClient(base_url=url, timeout=timeout, trust_env=False, verify=_tls())
         self._session = ""
         self.context: dict[str, Any] = {}
 
-    async def __aenter__(self) -> TrytonAdmin:
-        await self.log_in()
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    async def aclose(self) -> None:
         await self._http.aclose()
 
     async def log_in(self) -> None:
@@ -65,17 +66,20 @@ class TrytonAdmin:
 
     async def call(self, method: str, *parameters: Any, **context: Any) -> Any:
         """`model.production.run` and so on. Raises TrytonRefused."""
-        answer = await self._http.post(
-            f"/{DATABASE}/rpc/",
-            json={"id": 0, "method": method, "params": _encoded([*parameters, {**self.context, **context}])},
-            headers={"authorization": self._session},
-        )
+        body = {"id": 0, "method": method, "params": _encoded([*parameters, {**self.context, **context}])}
+        answer = await self._send(body)
+        if answer.status_code == 401:  # the session ran out
+            await self.log_in()
+            answer = await self._send(body)
         if answer.status_code != 200:
             raise TrytonRefused(f"{method}: HTTP {answer.status_code}")
         payload = answer.json()
         if "error" in payload:
             raise TrytonRefused(f"{method}: {payload['error']}")
         return _decoded(payload["result"])
+
+    async def _send(self, body: Row) -> httpx.Response:
+        return await self._http.post(f"/{DATABASE}/rpc/", json=body, headers={"authorization": self._session})
 
     async def rows(self, model: str, domain: Domain, fields: Iterable[str], order: str = "id") -> list[Row]:
         """All records that match, in that order; fields of what they point to as `name.field`."""

@@ -22,6 +22,8 @@ SCRAP = "SCRAP"
 GROUPS = ("Production", "Stock", "Stock Cancellation")
 """What the adapter's user may do: produce, move stock, and cancel moves that were done (a reversal)."""
 UNIT_DIGITS = 3
+AT_ONCE = 40
+"""Products made by one call: a check of Tryton's grows with them into a query too deep for SQLite."""
 
 
 @dataclass(frozen=True)
@@ -123,7 +125,8 @@ class _Plant:
             }
             for code in missing
         ]
-        await self._admin.call("model.product.template.create", templates)
+        for start in range(0, len(templates), AT_ONCE):
+            await self._admin.call("model.product.template.create", templates[start : start + AT_ONCE])
         made_now = await self._admin.rows("product.product", [("code", "in", missing)], ["code"])
         self._products |= {row["code"]: row["id"] for row in made_now}
 
@@ -163,10 +166,9 @@ class _Plant:
             values = [await self._draft(*one) for one in zip(new, boms, routings, strict=True)]
             made = await self._admin.call("model.production.create", values)
             drafts |= {order.order: number for order, number in zip(new, made, strict=True)}
-        for order in orders:
-            if RELEASED in order.status:
-                await self._number_next(order.order)
-                await self._admin.call("model.production.wait", [drafts[order.order]])
+        for numbers in _runs([order.order for order in orders if RELEASED in order.status]):
+            await self._number_next(numbers[0])
+            await self._admin.call("model.production.wait", [drafts[number] for number in numbers])
 
     async def _make_boms(self, orders: list[SeedOrder]) -> list[int]:
         values: list[Row] = []
@@ -263,9 +265,7 @@ class _Plant:
 
     async def _number_next(self, number: str) -> None:
         """The production sequence's next number is the order's: prefix and digits."""
-        parts = re.fullmatch(r"(.*?)(\d+)", number)
-        assert parts is not None, "the file was checked"
-        prefix, digits = parts.groups()
+        prefix, digits = _parts(number)
         if ("sequence", "") not in self._known:
             read = await self._admin.call("model.production.configuration.read", [1], ["production_sequence"])
             self._known["sequence", ""] = read[0]["production_sequence"]
@@ -300,6 +300,25 @@ class _Plant:
             found = await self._admin.ensure(model, [(field, "=", name)], {field: name, **values})
             self._known[model, name] = found
         return self._known[model, name]
+
+
+def _parts(number: str) -> tuple[str, str]:
+    parts = re.fullmatch(r"(.*?)(\d+)", number)
+    assert parts is not None, "the file was checked"
+    return parts.group(1), parts.group(2)
+
+
+def _runs(numbers: list[str]) -> list[list[str]]:
+    """Numbers that Tryton gives one after the other, together: it numbers a list in its order."""
+    runs: list[list[str]] = []
+    for number in numbers:
+        prefix, digits = _parts(number)
+        before = f"{prefix}{int(digits) - 1:0{len(digits)}}" if int(digits) else ""
+        if runs and runs[-1][-1] == before:
+            runs[-1].append(number)
+        else:
+            runs.append([number])
+    return runs
 
 
 def _operations_note(order: SeedOrder) -> str:

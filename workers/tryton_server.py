@@ -24,6 +24,7 @@ from workers.temporal_binary import Progress, to_stderr
 from workers.tryton_books import read_books
 from workers.tryton_database import ADMIN, PASSWORD, USER, Passwords, TrytonDatabase
 from workers.tryton_environment import TrytonEnvironment, TrytonUnusable, obtain_environment
+from workers.tryton_hand import enter_by_hand
 from workers.tryton_orders_file import SeedFile
 from workers.tryton_rpc import DATABASE, TrytonAdmin
 from workers.tryton_seed import SeededOrders, seed_orders, set_up_company
@@ -66,6 +67,7 @@ class TrytonServer:
         self._environment: TrytonEnvironment | None = None
         self._passwords: Passwords | None = None
         self._process: asyncio.subprocess.Process | None = None
+        self._admin: TrytonAdmin | None = None
 
     async def __aenter__(self) -> TrytonServer:
         await self.start()
@@ -95,9 +97,17 @@ class TrytonServer:
         known = self._known_passwords()
         return {USER: known.user, PASSWORD: known.user_password}
 
-    def admin(self) -> TrytonAdmin:
-        """An administrator's session, to be used as an async context manager."""
-        return TrytonAdmin(self.url, ADMIN, self._known_passwords().admin)
+    async def admin(self) -> TrytonAdmin:
+        """The administrator's session, opened once and closed by `stop`."""
+        if self._admin is None:
+            admin = TrytonAdmin(self.url, ADMIN, self._known_passwords().admin)
+            try:
+                await admin.log_in()
+            except BaseException:
+                await admin.aclose()
+                raise
+            self._admin = admin
+        return self._admin
 
     async def start(self, *, reset: bool = False) -> None:
         """Returns when orders can be seeded and posted to. Raises TrytonUnusable. `reset` begins with new books."""
@@ -125,6 +135,9 @@ class TrytonServer:
 
     async def stop(self) -> None:
         """SIGTERM, and SIGKILL when that takes too long."""
+        if self._admin is not None:
+            await self._admin.aclose()
+            self._admin = None
         process = self._process
         if process is None or process.returncode is not None:
             return
@@ -150,13 +163,15 @@ class TrytonServer:
 
     async def seed(self, orders: SeedFile, *, stock: bool = True) -> SeededOrders:
         """Create orders that are not there yet, with what they need; with `stock`, set the stock rows."""
-        async with self.admin() as admin:
-            return await seed_orders(admin, orders, stock=stock)
+        return await seed_orders(await self.admin(), orders, stock=stock)
 
     async def books(self, order: str = "") -> dict[str, Any]:
         """What Tryton's own records say, in the shape of the simulators' books; of one order where it is named."""
-        async with self.admin() as admin:
-            return await read_books(admin, order)
+        return await read_books(await self.admin(), order)
+
+    async def enter_by_hand(self, order: str, operation: str, pieces: int) -> str:
+        """A person moves goods in Tryton itself; the number of the document that shows it."""
+        return await enter_by_hand(await self.admin(), order, operation, pieces)
 
     def log_tail(self) -> str:
         """The end of Tryton's log."""
@@ -202,12 +217,10 @@ class TrytonServer:
                     if (await http.post("/rpc/", json=question)).status_code == 200:
                         break
                 await asyncio.sleep(POLL_SECONDS)
-        async with self.admin() as admin:
-            await admin.find("res.user", [])
+        await (await self.admin()).find("res.user", [])
 
     async def _set_up(self, passwords: Passwords) -> None:
-        async with self.admin() as admin:
-            await set_up_company(admin, passwords.user, passwords.user_password)
+        await set_up_company(await self.admin(), passwords.user, passwords.user_password)
         self.database.keep(passwords)
 
 

@@ -77,11 +77,13 @@ class TrytonErp:
             ) from error
 
     async def totals(self, order: str) -> list[OperationTotals]:
-        return totals_of(await self._productions.read(order), self._ours)
+        production = await self._productions.read(order)
+        return totals_of(production, self._client.user_id, self._ours)
 
     async def documents(self, order: str, operation: str) -> list[ErpDocument]:
         """Confirmations of an operation (of the whole production for an empty one), hand entries among them."""
-        return documents_of(await self._productions.read(order), self._ours, operation)
+        production = await self._productions.read(order)
+        return documents_of(production, self._client.user_id, self._ours, operation)
 
     async def stock(self, material: str, batch: str = "") -> list[StockLine]:
         return await self._reads.stock(material, batch)

@@ -7,6 +7,7 @@ waste, all or nothing. Tryton refuses to do a move twice. An operation that move
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import date
 from decimal import Decimal
 
 from erp.port import SendGuard
@@ -63,14 +64,14 @@ class Bookings:
         work = production.work(transaction.operation)
         flows = self._flows(production, transaction)
         await self._drafts.clear(production)
-        moves = await self._drafts.moves(production, flows, transaction.posting_date)
-        told = self._confirmation(intent, transaction, production, tuple(moves))
+        moves = await self._moves(production, flows, transaction.posting_date)
+        told = self._confirmation(intent, transaction, production, moves)
         if moves:
             note_id = await self._drafts.note(production, told)
-            await self._do(production, moves, flows, guard)
+            await self._client.book("model.stock.move.do", list(moves), guard=guard)
         else:
             note_id = await self._note_books(production, told, guard)
-        await self._lifecycle.afterwards(self._follow(with_done(production, flows, moves), work, told))
+        await self._lifecycle.afterwards(self._follow(with_done(production, flows), work, told))
         return self._posted(production, note_id, told, flows)
 
     async def move_goods(self, intent: PostingIntent, transaction: Goods, guard: SendGuard) -> ErpDocument:
@@ -79,12 +80,12 @@ class Bookings:
             return document_of(production, note, self._ours)
         flows, what = await self._goods(production, transaction)
         await self._drafts.clear(production)
-        moves = await self._drafts.moves(production, flows, transaction.posting_date)
+        moves = await self._moves(production, flows, transaction.posting_date)
         told = Movement(key=intent.key, operation=transaction.operation, what=what,
-                        posting_date=transaction.posting_date, moves=tuple(moves))  # fmt: skip
+                        posting_date=transaction.posting_date, moves=moves)  # fmt: skip
         note_id = await self._drafts.note(production, told)
-        await self._do(production, moves, flows, guard)
-        await self._lifecycle.afterwards(self._drafts.plan_the_rest(with_done(production, flows, moves)))
+        await self._client.book("model.stock.move.do", list(moves), guard=guard)
+        await self._lifecycle.afterwards(self._drafts.plan_the_rest(with_done(production, flows)))
         return self._posted(production, note_id, told, flows)
 
     async def expected(self, transaction: ConfirmProduction) -> list[GoodsMovement]:
@@ -101,10 +102,12 @@ class Bookings:
         except ErpInDoubt as error:
             raise ErpUnavailable(f"{error}; the posting was not sent", code=error.code) from error
 
-    async def _do(self, production: Production, moves: list[int], flows: list[Flow], guard: SendGuard) -> None:
+    async def _moves(self, production: Production, flows: list[Flow], on: date) -> tuple[int, ...]:
+        """Draft moves, the components among them reserved."""
+        moves = await self._drafts.moves(production, flows, on)
         if any(flow.is_input for flow in flows):
-            await self._drafts.reserve(production, moves)
-        await self._client.book("model.stock.move.do", moves, guard=guard)
+            moves = await self._drafts.reserve(production)
+        return tuple(moves)
 
     async def _note_books(self, production: Production, told: Confirmation, guard: SendGuard) -> int:
         values = self._drafts.note_values(production, told)

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from datetime import UTC, date, datetime
 from decimal import Decimal
 
+from erp.tryton.drafts import rounded
 from erp.tryton.productions import Move, Note, Production
 from erp.tryton.told import Confirmation, Movement, Reversal
 from signals.base import ZERO
@@ -33,12 +34,12 @@ STATUS = {
 }
 
 
-def documents_of(production: Production, units: Mapping[str, str], operation: str = "") -> list[ErpDocument]:
-    """Confirmations, their reversals and what people moved out of the production by hand, oldest first."""
+def documents_of(production: Production, us: int, units: Mapping[str, str], operation: str = "") -> list[ErpDocument]:
+    """Confirmations, their reversals and what people moved by hand, oldest first."""
     found = [
         *(document_of(production, note, units) for note in production.booked_notes() if _confirms(note)),
-        *(reversal_of(production, note, units) for note in production.booked_reversals()),
-        *(hand_entry(production, move, units) for move in production.hand_moves() if not move.is_input),
+        *(reversal_of(production, note, us, units) for note in production.booked_reversals()),
+        *(hand_entry(production, move, us, units) for move in production.hand_moves()),
     ]
     return sorted(
         (d for d in found if d.kind == "confirmation" and operation in ("", d.operation)),
@@ -80,7 +81,7 @@ def document_of(production: Production, note: Note, units: Mapping[str, str]) ->
     )
 
 
-def reversal_of(production: Production, note: Note, units: Mapping[str, str]) -> ErpDocument:
+def reversal_of(production: Production, note: Note, us: int, units: Mapping[str, str]) -> ErpDocument:
     """A reversal, with the quantities of what it took back."""
     told = note.told
     assert isinstance(told, Reversal)
@@ -89,7 +90,7 @@ def reversal_of(production: Production, note: Note, units: Mapping[str, str]) ->
         base = document_of(production, original, units)
     else:
         move = production.moves[int(told.reverses.removeprefix("move/"))]
-        base = hand_entry(production, move, units)
+        base = hand_entry(production, move, us, units)
     return base.model_copy(
         update={
             "document": production.document_number(note),
@@ -105,26 +106,42 @@ def reversal_of(production: Production, note: Note, units: Mapping[str, str]) ->
     )
 
 
-def hand_entry(production: Production, move: Move, units: Mapping[str, str]) -> ErpDocument:
-    """A move out of the production that somebody did in Tryton itself: yield or scrap of the last operation.
+def hand_entry(production: Production, move: Move, us: int, units: Mapping[str, str]) -> ErpDocument:
+    """A move that somebody did in Tryton itself. Whether it means pieces is for a person to decide; it is read so:
 
-    A component that came back, or another product, is no confirmation.
+    what leaves the production is yield or scrap of the last operation; a first component that goes in is as many
+    pieces of its operation as it would make. Other components go with it and are no confirmations of their own.
     """
-    pieces = not move.is_input and move.product == production.product
-    last = production.last_work
+    operation, good, scrap = _pieces_of(production, move, us)
     return ErpDocument(
         document=f"move/{move.id}",
-        kind="confirmation" if pieces else "goods_movement",
+        kind="confirmation" if operation else "goods_movement",
         order=production.number,
-        operation=last.number if last is not None and pieces else "",
-        yield_quantity=move.quantity if pieces and not move.is_scrap else ZERO,
-        scrap_quantity=move.quantity if pieces and move.is_scrap else ZERO,
-        unit=units.get(move.unit, move.unit),
+        operation=operation,
+        yield_quantity=good,
+        scrap_quantity=scrap,
+        unit=units.get(production.unit if operation else move.unit, production.unit if operation else move.unit),
         reversed=move.state == "cancelled",
         entered_by=move.entered_by,
         entered_at=move.entered_at,
         goods_movements=(movement_of(production, move, units),),
     )
+
+
+def _pieces_of(production: Production, move: Move, us: int) -> tuple[str, Decimal, Decimal]:
+    """Operation, good and scrapped pieces that a hand move stands for; no operation where it stands for none."""
+    last = production.last_work
+    if last is None:
+        return "", ZERO, ZERO
+    if not move.is_input:
+        if move.product != production.product:
+            return "", ZERO, ZERO
+        return (last.number, ZERO, move.quantity) if move.is_scrap else (last.number, move.quantity, ZERO)
+    operation = production.operation_of(move.material)
+    lines = [line for line in production.plan(us).components if production.operation_of(line.material) == operation]
+    if operation == last.number or not lines or lines[0].product != move.product or not lines[0].quantity:
+        return "", ZERO, ZERO
+    return operation, rounded(move.quantity * production.quantity / lines[0].quantity, production.digits), ZERO
 
 
 def movement_of(production: Production, move: Move, units: Mapping[str, str]) -> GoodsMovement:
@@ -145,9 +162,9 @@ def movement_of(production: Production, move: Move, units: Mapping[str, str]) ->
     )
 
 
-def totals_of(production: Production, units: Mapping[str, str]) -> list[OperationTotals]:
+def totals_of(production: Production, us: int, units: Mapping[str, str]) -> list[OperationTotals]:
     """Per operation from the notes; yield of the last one from Tryton's own moves, whoever did them."""
-    documents = documents_of(production, units)
+    documents = documents_of(production, us, units)
     totals: list[OperationTotals] = []
     for work in production.works:
         standing = [d for d in documents if d.operation == work.number and not d.reversed and not d.reversal]
@@ -166,7 +183,7 @@ def totals_of(production: Production, units: Mapping[str, str]) -> list[Operatio
 
 def order_of(production: Production, plant_id: str, us: int, units: Mapping[str, str]) -> ProductionOrder:
     """The production as an order. Tryton confirms no operations: each of its works counts as one to be confirmed."""
-    totals = {total.operation: total for total in totals_of(production, units)}
+    totals = {total.operation: total for total in totals_of(production, us, units)}
     plan = production.plan(us)
     unit = units.get(production.unit, production.unit)
     tolerance = production.tolerance * 100 if production.tolerance is not None else None

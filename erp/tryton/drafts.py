@@ -65,17 +65,17 @@ def rounded(quantity: Decimal, digits: int) -> Decimal:
     return quantity.quantize(Decimal(1).scaleb(-digits), ROUND_HALF_UP).normalize() + 0
 
 
-def with_done(production: Production, flows: list[Flow], moves: list[int]) -> Production:
-    """The production as it is right after these moves were done, without asking Tryton again."""
+def with_done(production: Production, flows: list[Flow]) -> Production:
+    """The production as it is right after these were done, without asking Tryton again. The ids are none of its own."""
     done = {
-        number: Move(
-            id=number, state="done", is_input=flow.is_input, product=flow.product, material=flow.material,
+        -place: Move(
+            id=-place, state="done", is_input=flow.is_input, product=flow.product, material=flow.material,
             quantity=flow.quantity, unit=flow.unit, unit_id=flow.unit_id, digits=production.digits,
             source=flow.place if flow.is_input else production.location, source_code="",
             target=production.location if flow.is_input else flow.place, target_code="",
             is_scrap=flow.is_scrap, lot=flow.lot, creator=0, entered_by="", entered_at=datetime.now(UTC),
         )
-        for number, flow in zip(moves, flows, strict=True)
+        for place, flow in enumerate(flows, start=1)
     }  # fmt: skip
     return replace(production, moves={**production.moves, **done})
 
@@ -113,26 +113,34 @@ class Drafts:
     def note_values(self, production: Production, told: Told) -> Row:
         return {"resource": f"production,{production.id}", "message": message_of(told)}
 
-    async def reserve(self, production: Production, moves: list[int]) -> None:
-        """Let Tryton assign the components from stock. Raises ErpRejected where it has too little."""
+    async def reserve(self, production: Production) -> list[int]:
+        """Let Tryton assign the components from stock; the ids of all our moves then (it splits one over two bins).
+
+        Raises ErpRejected where stock is short; nothing stays reserved then.
+        """
         await self._client.call("model.production.assign_try", [production.id])
-        fields = ("state", "quantity", "product.code", "unit.symbol", "from_location.code")
-        open_inputs = [
-            ("production_input", "=", production.id),
-            ("state", "in", ["staging", "draft"]),
+        ours = [
+            ("production", "=", production.id),
+            ("state", "in", list(OPEN)),
             ("create_uid", "=", self._client.user_id),
         ]
-        short = await self._client.rows("stock.move", open_inputs, fields)
+        fields = ("state", "quantity", "product.code", "unit.symbol", "from_location.code", "production_input")
+        rows = await self._client.rows("stock.move", ours, fields)
+        short = [row for row in rows if row["production_input"] and row["state"] != "assigned"]
         if not short:
-            return
+            return [row["id"] for row in rows]
+        assigned = [row["id"] for row in rows if row["state"] == "assigned"]
+        if assigned:
+            await self._client.call("model.stock.move.draft", assigned)
+        await self._client.call("model.stock.move.delete", [row["id"] for row in rows])
         parts = [
             f"{row['quantity']:g} {row['unit.']['symbol']} of {row['product.']['code']} at "
             f"{row['from_location.']['code'] or 'its location'}"
             for row in short
         ]
         raise ErpRejected(
-            f"production {production.number}: Tryton's stock is short of {'; '.join(parts)}; correct the stock and "
-            f"retry (moves {', '.join(map(str, moves))} stay drafts)",
+            f"production {production.number}: Tryton's stock is short of {'; '.join(parts)}; correct the stock there "
+            "and retry",
             code="stock_short",
             reason=Reason.STOCK_SHORT,
         )

@@ -19,11 +19,19 @@ _ACCESS = re.compile(r"^You are not allowed to access|access rule|^You can not (
 _NO_MODULE = re.compile(r"^'?(production|stock|ir)\.[a-z_.]+'?$")
 _LOCKED = re.compile(r"database is locked|could not obtain lock|deadlock|could not serialize", re.IGNORECASE)
 _REASONS = (
-    (re.compile(r"period .*closed|closed period", re.IGNORECASE), "period_closed", Reason.PERIOD_CLOSED),
-    (re.compile(r"^You can not call", re.IGNORECASE), "state", Reason.ORDER_STATUS),
-    (re.compile(r"must be finished", re.IGNORECASE), "work_not_finished", Reason.ORDER_STATUS),
-    (re.compile(r"not allowed to modify|number of digits", re.IGNORECASE), "field", Reason.CLIENT_BUG),
-    (re.compile(r"value is required|is not valid|domain|don't exist", re.IGNORECASE), "record", Reason.MASTER_DATA),
+    (
+        re.compile(r"reopen period|period .*closed|closed period", re.IGNORECASE),
+        "UserError/period_closed",
+        Reason.PERIOD_CLOSED,
+    ),
+    (re.compile(r"^You can not call", re.IGNORECASE), "UserError/state", Reason.ORDER_STATUS),
+    (re.compile(r"must be finished", re.IGNORECASE), "UserError/work_not_finished", Reason.ORDER_STATUS),
+    (re.compile(r"not allowed to modify|number of digits", re.IGNORECASE), "UserError/field", Reason.CLIENT_BUG),
+    (
+        re.compile(r"value is required|is not valid|domain|don't exist", re.IGNORECASE),
+        "UserError/record",
+        Reason.MASTER_DATA,
+    ),
 )
 """By the English words (sessions ask for English); they choose who looks at the case, never whether it was booked."""
 
@@ -32,7 +40,7 @@ class TrytonWarning(ErpRejected):
     """Tryton asks a person at the screen "really?"; nothing was done. `name` is what a yes must name."""
 
     def __init__(self, message: str, name: str) -> None:
-        super().__init__(message, code=f"warning:{name.split('.', 1)[-1]}", reason=Reason.RULE)
+        super().__init__(message, code=f"UserWarning/{name.split('.', 1)[-1]}", reason=Reason.RULE)
         self.name = name
 
 
@@ -65,7 +73,7 @@ def error_of(payload: Any, what: str, *, booking: bool) -> ErpError:
 def _refused(text: str, what: str) -> ErpError:
     if _ACCESS.search(text):
         hint = "give the user the groups Production, Stock and Stock Cancellation"
-        return ErpMisconfigured(f"{what}: {text}; {hint}", code="access")
+        return ErpMisconfigured(f"{what}: {text}; {hint}", code="AccessError")
     for pattern, code, reason in _REASONS:
         if pattern.search(text):
             return ErpRejected(f"{what}: Tryton refused: {text}", code=code, reason=reason)

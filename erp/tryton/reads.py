@@ -7,6 +7,7 @@ from decimal import Decimal
 
 from erp.tryton.client import TrytonClient
 from erp.tryton.settings import TrytonSettings
+from erp.tryton.told import MARK
 from erp.tryton.wire import Row, quantity_of
 from signals.erp_reads import AlternateWorkCentre, MaterialCost, Probe, StockLine
 from signals.errors import ErpError, ErpMisconfigured
@@ -126,9 +127,14 @@ class Reads:
         return "scrap has a place"
 
     async def _key_search(self) -> str:
-        on_productions = [("resource", "like", "production,%"), ("message", "like", "%plantwright:%")]
-        await self._client.call("model.ir.note.search", on_productions, 0, 1, None)
-        return "notes can be searched"
+        """Tryton lets a user search the notes of records that it names, never all notes."""
+        here = [("warehouse.code", "=", self._settings.plant)]
+        productions = await self._client.call("model.production.search", here, 0, 1, None)
+        if not productions:
+            return "there is no production yet whose notes could be read"
+        noted = [("resource", "=", f"production,{productions[0]}"), ("message", "like", f"%{MARK}%")]
+        await self._client.call("model.ir.note.search", noted, 0, 1, None)
+        return "notes on productions can be searched"
 
     async def _cancellation(self) -> str:
         preferences = await self._client.call("model.res.user.get_preferences", True)

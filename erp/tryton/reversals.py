@@ -37,12 +37,12 @@ class Reversals:
         """Our note of the reversal, once the original's moves are cancelled."""
         production = await self._productions.read(_order_of(transaction))
         note = production.reversal(intent.key)
-        return reversal_of(production, note, self._ours) if note is not None else None
+        return reversal_of(production, note, self._client.user_id, self._ours) if note is not None else None
 
     async def reverse(self, intent: PostingIntent, transaction: Reverse, guard: SendGuard) -> ErpDocument:
         production = await self._productions.read(_order_of(transaction))
         if (note := production.reversal(intent.key)) is not None:
-            return reversal_of(production, note, self._ours)
+            return reversal_of(production, note, self._client.user_id, self._ours)
         moves = self._moves_of(production, transaction.document)
         await self._drafts.clear(production)
         told = Reversal(key=intent.key, reverses=transaction.document, text=transaction.text)
@@ -65,7 +65,7 @@ class Reversals:
         if after.state == "running":
             await self._lifecycle.afterwards(self._drafts.plan_the_rest(after))
         note = after.reversal(intent.key)
-        return reversal_of(after, note, self._ours) if note is not None else bare
+        return reversal_of(after, note, self._client.user_id, self._ours) if note is not None else bare
 
     def _moves_of(self, production: Production, document: str) -> list[Move]:
         """The done moves of a document that stands. Raises ErpRejected where it does not."""

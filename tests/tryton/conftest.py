@@ -6,6 +6,7 @@ import itertools
 from collections.abc import AsyncIterator, Callable
 from datetime import date
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -25,9 +26,16 @@ from workers.tryton_server import TrytonServer
 PLANT = "1010"
 TODAY = date(2026, 3, 2)
 ATTEMPTS = 6
-POOL = 48
+POOL = 40
 """Orders that are seeded at once, one for each test that asks; more are seeded one by one."""
 _numbers = itertools.count(8004711)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The first test also waits for Tryton's installation and set-up."""
+    for item in items:
+        if Path(__file__).parent in item.path.parents:
+            item.add_marker(pytest.mark.timeout(480))
 
 
 def say_nothing(_: str) -> None:

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
 import pytest
 
 from erp.tryton.adapter import TrytonErp
-from signals.errors import ErpRejected
+from signals.errors import ErpRejected, Reason
 from signals.orders import ErpOrderStatus
-from signals.transactions import CompleteOrder, ComponentUse, IssueComponents, ReturnComponents, StartOrder
+from signals.transactions import CompleteOrder, ComponentUse, IssueComponents, ReturnComponents, Reverse, StartOrder
 from tests.tryton.conftest import TODAY, Books, Order, post, posting
 from workers.tryton_server import TrytonServer
 
@@ -86,12 +86,12 @@ async def test_running_order_keeps_its_open_plan_in_tryton_and_its_order_data(
     after = await erp.read_order(order.number)
     assert [(c.required, c.withdrawn) for c in after.components] == [(40, 10), (80, 0)]
     assert [c.required for c in before.components] == [c.required for c in after.components]
-    async with running.admin() as admin:
-        rows = await admin.rows(
-            "stock.move",
-            [("production.number", "=", order.number), ("state", "=", "draft")],
-            ["product.code", "quantity"],
-        )
+    admin = await running.admin()
+    rows = await admin.rows(
+        "stock.move",
+        [("production.number", "=", order.number), ("state", "=", "draft")],
+        ["product.code", "quantity"],
+    )
     assert {row["product.code"]: row["quantity"] for row in rows} == {order.blank: 30, order.nut: 80, order.made: 40}
     assert (await books()).withdrawn(order.blank) == 10
 
@@ -145,29 +145,91 @@ class SeedOnlyStock:
 async def test_production_that_somebody_ran_in_tryton_is_refused_instead_of_consumed_twice(
     erp: TrytonErp, order: Order, running: TrytonServer, books: ReadBooks
 ) -> None:
-    async with running.admin() as admin:
-        production = await admin.find("production", [("number", "=", order.number)])
-        await admin.call("model.production.assign_try", [production])
-        await admin.call("model.production.run", [production])
+    admin = await running.admin()
+    production = await admin.find("production", [("number", "=", order.number)])
+    await admin.call("model.production.assign_try", [production])
+    await admin.call("model.production.run", [production])
     with pytest.raises(ErpRejected, match="consumed its whole plan") as refused:
         await post(erp, order.confirm("0010", 10))
     assert refused.value.code == "run_by_hand"
     assert (await books()).withdrawn(order.blank) == 40
 
 
-async def test_hand_entry_in_tryton_is_listed_without_a_key(
+async def test_hand_entries_in_tryton_are_listed_without_a_key_and_can_be_taken_back(
+    erp: TrytonErp, order: Order, running: TrytonServer, books: ReadBooks
+) -> None:
+    early = await running.enter_by_hand(order.number, "0010", 3)
+    await post(erp, order.confirm("0010", 5))
+    late = await running.enter_by_hand(order.number, "0030", 2)
+    (first,) = [d for d in await erp.documents(order.number, "0010") if d.key is None]
+    assert (first.document, first.yield_quantity, first.entered_by) == (early, 3, "admin")
+    (last,) = await erp.documents(order.number, "0030")
+    assert (last.document, last.key, last.yield_quantity) == (late, None, 2)
+    totals = {t.operation: t.yield_quantity for t in await erp.totals(order.number)}
+    assert totals == {"0010": 8, "0020": 0, "0030": 2}
+    seen = await books()
+    assert (seen.withdrawn(order.blank), seen.operation("0010")["yield"], seen.received) == (8, "8", 2)
+
+    await post(erp, posting(Reverse(plant="demo", order=order.number, posting_date=TODAY, document=early)))
+    after = await books()
+    assert (after.withdrawn(order.blank), after.operation("0010")["yield"]) == (5, "5")
+
+
+async def test_tryton_s_questions_are_answered_where_they_were_decided_before(
+    erp: TrytonErp, order: Order, running: TrytonServer, books: ReadBooks
+) -> None:
+    admin = await running.admin()
+    (row,) = await admin.rows("production", [("number", "=", order.number)], ["bom"])
+    await admin.call("model.production.bom.write", [row["bom"]], {"tolerance": 0.05})
+    assert (await erp.read_order(order.number)).over_delivery_percent == 5
+    tomorrow = datetime.now(UTC).date() + timedelta(days=1)
+    intent = order.confirm("0030", 4, final=True)
+    ahead = intent.transaction.model_copy(update={"posting_date": tomorrow})
+    await post(erp, intent.model_copy(update={"transaction": ahead}))
+    for operation in ("0010", "0020"):
+        await post(erp, order.confirm(operation, 0, final=True))
+    await post(erp, posting(CompleteOrder(plant="demo", order=order.number, posting_date=TODAY)))
+    after = await books()
+    assert (after.state, after.received) == ("done", 4)
+
+
+async def test_closed_period_is_told_as_such_and_books_nothing(
+    erp: TrytonErp, order: Order, running: TrytonServer, books: ReadBooks
+) -> None:
+    admin = await running.admin()
+    company = await admin.find("company.company", [])
+    closed = date(2020, 12, 31)
+    if not await admin.find("stock.period", [("date", "=", closed)]):
+        period = await admin.create("stock.period", {"date": closed, "company": company})
+        await admin.call("model.stock.period.close", [period])
+    intent = order.confirm("0010", 4)
+    late = intent.transaction.model_copy(update={"posting_date": date(2020, 6, 1)})
+    with pytest.raises(ErpRejected) as refused:
+        await post(erp, intent.model_copy(update={"transaction": late}))
+    assert refused.value.reason is Reason.PERIOD_CLOSED
+    assert (await books()).withdrawn(order.blank) == 0
+    await post(erp, intent)
+    assert (await books()).withdrawn(order.blank) == 4
+
+
+async def test_loaded_lot_is_consumed_and_finished_pieces_get_theirs(
     erp: TrytonErp, order: Order, running: TrytonServer
 ) -> None:
-    await post(erp, order.confirm("0010", 5))
-    async with running.admin() as admin:
-        (row,) = await admin.rows("production", [("number", "=", order.number)], ["outputs", "company"])
-        planned = [m for m in row["outputs"]]
-        await admin.call("model.stock.move.write", planned, {"quantity": 2.0})
-        await admin.call("model.stock.move.do", planned)
-    (entry,) = await erp.documents(order.number, "0030")
-    assert (entry.key, entry.yield_quantity, entry.entered_by) == (None, 2, "admin")
-    totals = {t.operation: t.yield_quantity for t in await erp.totals(order.number)}
-    assert totals["0030"] == 2
+    admin = await running.admin()
+    admin.context["company"] = await admin.find("company.company", [])
+    product = await admin.find("product.product", [("code", "=", order.blank)])
+    lot = await admin.create("stock.lot", {"number": "L7", "product": product})
+    location = await admin.find("stock.location", [("code", "=", "RM01")])
+    counted = {"lines": [["create", [{"product": product, "lot": lot, "quantity": 20.0}]]]}
+    inventory = await admin.create("stock.inventory", {"location": location, "company": 1, **counted})
+    await admin.call("model.stock.inventory.confirm", [inventory])
+    with pytest.raises(ErpRejected, match="no lot L8"):
+        await post(erp, order.confirm("0010", 4, component_lot="L8"))
+    used = await erp.read_back(await post(erp, order.confirm("0010", 4, component_lot="L7")))
+    assert [(m.batch, m.quantity) for m in used.goods_movements] == [("L7", 4)]
+    made = await erp.read_back(await post(erp, order.confirm("0030", 4, batch="B1")))
+    assert [(m.batch, m.storage_location) for m in made.goods_movements] == [("B1", "FG01")]
+    assert [line.quantity for line in await erp.stock(order.blank, "L7")] == [16]
 
 
 async def test_stock_and_cost_are_read(erp: TrytonErp, order: Order) -> None:

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import functools
 import json
+import ssl
 from collections.abc import Awaitable, Callable
 
 import httpx
+
+
+@functools.cache
+def _tls() -> ssl.SSLContext:
+    return ssl.create_default_context()
 
 
 class FaultyWire(httpx.AsyncBaseTransport):
     """Passes calls on, except where a fault waits for the call's method; each fault strikes once."""
 
     def __init__(self) -> None:
-        self._inner = httpx.AsyncHTTPTransport()
+        self._inner = httpx.AsyncHTTPTransport(verify=_tls())
         self._before: dict[str, Callable[[], Awaitable[None]]] = {}
         self._after: dict[str, Callable[[], Awaitable[None]]] = {}
         self.calls: list[str] = []
