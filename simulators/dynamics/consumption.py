@@ -199,6 +199,7 @@ def _row(order: dict[str, Any], need: Need, number: str, count: int, name: str) 
         "JournalName": name,
         "JournalDescription": _TEXT,
         "ProductionOrderNumber": order["ProductionOrderNumber"],
+        "DefaultDimensionDisplayValue": order["DefaultLedgerDimensionDisplayValue"],
         "ConsumptionDate": need.date,
         "ItemNumber": need.bom_line["ItemNumber"],
         "OperationNumber": need.bom_line["RouteOperationNumber"],

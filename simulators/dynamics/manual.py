@@ -13,7 +13,7 @@ from simulators.dynamics import inventory_journals, production, quality, unposte
 from simulators.dynamics.books import Books
 from simulators.dynamics.posting import Posting, find_order, operations_of
 from simulators.dynamics.refusals import Refusal
-from simulators.dynamics.seed import Company, Hours, Quantity, Seed, Unit
+from simulators.dynamics.seed import Company, Quantity, Seed, Unit
 from simulators.dynamics.values import day, micro
 
 Signed = Annotated[Decimal, Field(max_digits=13, decimal_places=3)]
@@ -21,10 +21,6 @@ Action = Literal[
     "report", "release", "start", "end", "pick", "post_journal", "delete_journal", "post_transfer", "post_movement",
     "validate_quality_order",
 ]  # fmt: skip
-
-
-class ManualActivity(Seed):
-    process: Hours = Decimal(0)
 
 
 class ManualEntry(Seed):

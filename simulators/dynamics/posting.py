@@ -17,7 +17,7 @@ _STARTED = ("StartedUp", "ReportedFinished")
 @dataclass
 class Posting:
     """`fail_picking`: the fault `partial`, picking lists that follow stay unposted. `negative`: quantities below zero
-    are allowed. `notes` become warnings of the infolog.
+    are allowed. `text` is what a person writes into the journals, `notes` become warnings of the infolog.
     """
 
     books: Books
@@ -27,7 +27,6 @@ class Posting:
     message: int | None = None
     fail_picking: bool = False
     negative: bool = False
-    forget_keys: bool = False
     text: str = ""
     notes: list[str] = field(default_factory=list[str])
     journals: list[str] = field(default_factory=list[str])
@@ -113,7 +112,6 @@ def insert_journal(
     """Writes one journal line; a posted one gets voucher, time and user, and says what stock it moved."""
     own: dict[str, Any] = {
         "dataAreaId": posting.company.lower(),
-        "JournalDescription": posting.text[:60],
         "_manual": int(posting.manual),
         "_message": posting.message,
         "_at": instant(),
@@ -121,11 +119,11 @@ def insert_journal(
         "_stock": json.dumps(stock or []),
         "_counts": int(counts),
     }
+    if posting.text:
+        own["JournalDescription"] = posting.text[:60]
     if posted:
         own |= posted_fields(posting)
-    if row.get("JournalDescription"):
-        own.pop("JournalDescription")
-    posting.books.insert(entity.table, own | row)
+    posting.books.insert(entity.table, row | own)
     own_id = document_id(entity, row)
     if own_id not in posting.journals:
         posting.journals.append(own_id)

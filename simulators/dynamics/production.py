@@ -165,7 +165,7 @@ def _receive(
     *,
     posted: bool,
     picking: str,
-) -> str:
+) -> None:
     place = receipt_place(order, fields, item)
     kind = fields.get("ProductionType") or "MainItem"
     _check_output(posting.books, order, item, kind)
@@ -175,8 +175,9 @@ def _receive(
         "JournalNumber": number,
         "JournalLineNumber": MICRO,
         "JournalName": fields.get("JournalNameId") or "RAF",
-        "JournalDescription": posting.text or _TEXT,
+        "JournalDescription": _TEXT,
         "ProductionOrderNumber": order["ProductionOrderNumber"],
+        "DefaultDimensionDisplayValue": order["DefaultLedgerDimensionDisplayValue"],
         "ReportAsFinishedDate": date,
         "ItemNumber": item,
         "InventoryLotId": order["InventoryLotId"],
@@ -197,10 +198,9 @@ def _receive(
         "LicensePlateNumber": place.license_plate,
         "ItemSerialNumber": fields.get("ProductSerialNumber", "")[:20],
     }
-    insert_journal(posting, RAF, row, posted=posted, stock=moved, counts=kind in ("MainItem", "BOM", "None", "Formula"))
+    insert_journal(posting, RAF, row, posted=posted, stock=moved, counts=item.lower() == order["ItemNumber"].lower())
     if posted:
         count_received(posting.books, order, item, good)
-    return number
 
 
 def receipt_place(order: dict[str, Any], fields: Fields, item: str) -> Place:
@@ -230,7 +230,7 @@ def _check_output(books: Books, order: dict[str, Any], item: str, kind: str) -> 
         raise not_related(item, "Item number", "Production order outputs")
 
 
-def move(posting: Posting, place: Place, good: int, *, force: bool = False) -> list[dict[str, Any]]:
+def move(posting: Posting, place: Place, good: int) -> list[dict[str, Any]]:
     """Receives the good quantity, or takes it out again when it is negative."""
     if not good:
         return []
@@ -238,11 +238,7 @@ def move(posting: Posting, place: Place, good: int, *, force: bool = False) -> l
     if stock.require_status(books, place.status) and not books.setting("receive_into_blocking_status"):
         raise Refusal("blocking_status", status=place.status)
     place = stock.complete(books, place, receipt=good > 0)
-    return (
-        stock.receive(books, place, good)
-        if good > 0
-        else stock.issue(books, place, -good, production=False, force=force)
-    )
+    return stock.receive(books, place, good) if good > 0 else stock.issue(books, place, -good, production=False)
 
 
 def count_received(books: Books, order: dict[str, Any], item: str, good: int) -> None:

@@ -70,6 +70,7 @@ def _counter_all(posting: Posting, order: dict[str, Any], journal: EntityType) -
         numbers[row["JournalNumber"]] = number
         own = {prop: row[prop] for prop in journal.properties}
         own |= {name: -row[name] for name in _SIGNED[journal.set_name]}
+        own.pop("dataAreaId")
         own |= {"JournalNumber": number, "_reverses": document_id(journal, row)}
         own |= {"IsReceiptReturned": "Yes"} if journal is RAF else {}
         own |= {"IsConsumptionReturned": "Yes"} if journal is PICKING else {}

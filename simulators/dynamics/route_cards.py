@@ -184,6 +184,7 @@ def _row(order: dict[str, Any], one: Feedback, number: str, count: int, name: st
         "JournalName": name,
         "JournalDescription": _TEXT,
         "ProductionOrderNumber": order["ProductionOrderNumber"],
+        "DefaultDimensionDisplayValue": order["DefaultLedgerDimensionDisplayValue"],
         "ConsumptionDate": one.date,
         "OperationsResourceId": one.resource or one.operation["CostingOperationResourceId"],
         "RouteOperationNumber": one.operation["OperationNumber"],

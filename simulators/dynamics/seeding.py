@@ -1,6 +1,6 @@
 """Puts a seed document into the books: products, stock, orders with operations, BOM lines, jobs and reservations."""
 
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from decimal import Decimal
 from itertools import pairwise
 from typing import Any
@@ -334,7 +334,3 @@ def _outputs(books: Books, company: str, order: SeedOrder) -> None:
         know_item(books, company, material, unit, batch_managed=bool(item.batch))
         own = {"item": number, "material": material, "kind": item.production_type, "unit": unit}
         books.insert("order_item", row | own | {"planned": micro(item.planned or order.quantity)})
-
-
-def posting_day(value: date | None) -> str:
-    return today() if value is None else day(value)

@@ -100,11 +100,10 @@ def receive(books: Books, place: Place, quantity: int) -> list[dict[str, Any]]:
     return [_columns(place) | {"quantity": quantity}]
 
 
-def issue(books: Books, place: Place, quantity: int, *, production: bool, force: bool = False) -> list[dict[str, Any]]:
+def issue(books: Books, place: Place, quantity: int, *, production: bool) -> list[dict[str, Any]]:
     """Takes from what fits, oldest row first; short stock is refused unless the item may go negative.
 
-    `production`: batches whose disposition code blocks production picking are out of reach. `force`: a person undoes
-    an order; what is not there goes negative.
+    `production`: batches whose disposition code blocks production picking are out of reach.
     """
     rows = _fitting(books, place)
     if production:
@@ -112,7 +111,7 @@ def issue(books: Books, place: Place, quantity: int, *, production: bool, force:
     free = {row["_id"]: max(0, row["quantity"] - row["blocked"]) for row in rows}
     available = sum(free.values())
     item = item_of(books, place.company, place.item)
-    negative = force or bool(item["_negative"]) or bool(books.setting("negative_stock"))
+    negative = bool(item["_negative"]) or bool(books.setting("negative_stock"))
     if available < quantity and not negative:
         words: dict[str, Any] = {"quantity": quantity_words(quantity), "available": quantity_words(available)}
         raise Refusal("stock", before=(place.words(),), **words)

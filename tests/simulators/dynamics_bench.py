@@ -107,6 +107,7 @@ class Dynamics:
 
     async def process(self) -> list[dict[str, Any]]:
         """Runs the batch job until no message can be processed any more; the messages."""
+        messages: list[dict[str, Any]] = []
         for _ in range(4):
             messages = (await self.control("messages", {"action": "process"}))["messages"]
             if not any(one["state"] == "Queued" and one["blocked_by"] is None for one in messages):
@@ -193,23 +194,23 @@ async def serving() -> AsyncIterator[StartDynamics]:
     for task, started in running:
         await started.http.aclose()
         task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
+    await asyncio.gather(*(task for task, _ in running), return_exceptions=True)
 
 
-@pytest.fixture(name="start_dynamics")
+@pytest.fixture(name="start_dynamics", scope="module")
 async def start_dynamics_fixture() -> AsyncIterator[StartDynamics]:
+    """Every test has D365s of its own; they stop together at the module's end, which costs one waiting, not many."""
     async with serving() as start:
         yield start
 
 
 @pytest.fixture(name="shared", scope="module")
-async def shared_fixture(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Dynamics]:
+async def shared_fixture(start_dynamics: StartDynamics, tmp_path_factory: pytest.TempPathFactory) -> Dynamics:
     """One D365 for the tests of a module that only look: P000040 and five more orders, P100000 to P100004."""
-    async with serving() as start:
-        started = await start(tmp_path_factory.mktemp("shared") / "dynamics.db")
-        orders = [order(), *(order(f"P10000{number}") for number in range(5))]
-        await started.seed(*orders, stock=STOCK_ROWS, settings={"processing_paused": True})
-        yield started
+    started = await start_dynamics(tmp_path_factory.mktemp("shared") / "dynamics.db")
+    orders = [order(), *(order(f"P10000{number}") for number in range(5))]
+    await started.seed(*orders, stock=STOCK_ROWS, settings={"processing_paused": True})
+    return started
 
 
 @pytest.fixture(name="erp")
@@ -228,7 +229,7 @@ async def started_fixture(erp: Dynamics) -> Dynamics:
     return erp
 
 
-async def until(condition: Callable[[], Awaitable[bool]], limit: float = 10.0) -> None:
+async def until(condition: Callable[[], Awaitable[bool]], limit: float = 30.0) -> None:
     """Polls the control side until the condition holds; the books are the only thing to look at."""
     async with asyncio.timeout(limit):
         while not await condition():  # noqa: ASYNC110

@@ -32,8 +32,8 @@ class Endpoint:
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         head = (await reader.readuntil(b"\r\n\r\n")).decode()
-        length = int(re.search(r"content-length: (\d+)", head, re.IGNORECASE)[1])
-        body = await reader.readexactly(length)
+        length = re.search(r"content-length: (\d+)", head, re.IGNORECASE)
+        body = await reader.readexactly(int(length[1]) if length else 0)
         refused, self.refusals = self.refusals > 0, max(0, self.refusals - 1)
         if not refused:
             self.events.append(json.loads(body))

@@ -213,6 +213,19 @@ async def test_path_and_method_narrow_a_fault_and_tokens_are_spared(erp):
     assert (await erp.token_answer()).status_code == 200
 
 
+async def test_changes_and_deletions_are_spoilt_like_creations(erp):
+    made = await erp.create(HEADERS, {"Description": "key-1"})
+    path = f"/data/{HEADERS}(dataAreaId='usmf',JournalNumber='{made['JournalNumber']}')"
+    await erp.fault("refuse", calls=1)
+    assert (await erp.call("PATCH", path, json={"Description": "key-2"})).status_code == 503
+    assert (await erp.read(HEADERS))[0]["Description"] == "key-1"
+    await erp.fault("error_after_commit", calls=2)
+    assert (await erp.call("PATCH", path, json={"Description": "key-2"})).status_code == 500
+    assert (await erp.read(HEADERS))[0]["Description"] == "key-2"
+    assert (await erp.call("DELETE", path)).status_code == 500
+    assert await erp.read(HEADERS) == []
+
+
 async def test_a_fault_spoils_a_whole_batch(erp):
     await erp.fault("error_after_commit", calls=1)
     lines = [

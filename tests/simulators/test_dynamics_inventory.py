@@ -19,8 +19,8 @@ def header_key(number, kind=HEADERS):
     return f"{kind}(dataAreaId='usmf',JournalNumber='{number}')"
 
 
-async def transfer(erp, description="key-1", **line):
-    header = await erp.create(HEADERS, {"JournalNameId": "ITrf", "Description": description})
+async def transfer(erp, **line):
+    header = await erp.create(HEADERS, {"JournalNameId": "ITrf", "Description": "key-1"})
     number = header["JournalNumber"]
     await erp.create(LINES, {"JournalNumber": number, "ItemNumber": "RM1", "InventoryQuantity": 10} | SOURCE | line)
     return number

@@ -119,6 +119,16 @@ async def test_a_report_receives_flushes_and_numbers_its_journals(started):
     assert await started.stock_of("FG1", storage_location="11", status="Available") == "30"
 
 
+async def test_the_orders_financial_dimension_is_in_its_journals(erp):
+    await erp.seed(order("P000041", dimension="001-4711-"))
+    await erp.start("P000041")
+    await erp.route({"OperationNumber": 10, "GoodQuantity": 1}, order="P000041")
+    await erp.report(1, "P000041")
+    await erp.process()
+    for entity in (RAF, PICKING, ROUTE):
+        assert {row["DefaultDimensionDisplayValue"] for row in await erp.read(entity)} == {"001-4711-"}
+
+
 async def test_a_good_quantity_left_out_is_all_that_is_left(started):
     line = {"AutomaticRouteConsumptionRule": "Never"}
     content = {"ProductionOrderNumber": "P000040", "ReportFinishedLines": [line]}
