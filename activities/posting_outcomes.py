@@ -72,6 +72,10 @@ class PostingOutcomes:
 
     async def booked(self, record: PostingRecord, document: ErpDocument) -> PostingRecord:
         """The ERP has it: note that before anything else."""
+        transaction = record.transaction
+        if isinstance(transaction, Reverse) and document.document == transaction.document:
+            # Taken back by deleting it or by setting its state back: there is no document of its own.
+            document = document.model_copy(update={"document": f"{document.document}/reversal", "reversal": True})
         settled = await self._ledger.mark_outcome(record.key, state=PostingState.POSTED, document=document)
         self._timing.forget(record)
         if settled.document and settled.document != document.document:
