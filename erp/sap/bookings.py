@@ -68,7 +68,7 @@ class Bookings:
 
     async def find(self, intent: PostingIntent, before: Snapshot) -> Booking:
         """What SAP's books show of the intent now, against what they showed before it was sent."""
-        document = await self._find(intent)
+        document = await self._find(intent, sent=before.sent_at is not None)
         if document is not None:
             return Booking(document=document)
         known = before.figures.get(NAMELESS, "").split()
@@ -92,7 +92,7 @@ class Bookings:
             case _:
                 return []
 
-    async def _find(self, intent: PostingIntent) -> ErpDocument | None:
+    async def _find(self, intent: PostingIntent, *, sent: bool) -> ErpDocument | None:
         match intent.transaction:
             case ConfirmProduction() | ReportTime():
                 return await self._confirmations.find(intent)
@@ -121,7 +121,7 @@ class Bookings:
             case CloseDowntime() as stop:
                 return await self._notifications.find_end(intent, stop)
             case AdjustCapacity() as change:
-                return await self._capacity.find(intent, change)
+                return await self._capacity.find(intent, change, sent=sent)
             case Reverse() as reverse:
                 return await self._reversals.find(intent, reverse)
 

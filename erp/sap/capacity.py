@@ -1,7 +1,7 @@
 """Available capacity of a work centre (OData V4 work-centre service, reference erp.md 1.6): intervals of whole days.
 
-An interval carries no reference of ours: it is found by what it says. Its number carries SAP's change stamp, so that a
-reversal deletes what we made and nothing that somebody changed since.
+An interval carries no reference of ours: it is found by what it says. The number of one that we made carries SAP's
+change stamp, so that a reversal deletes nothing that was there before us or that somebody changed since.
 """
 
 from __future__ import annotations
@@ -28,6 +28,8 @@ CAPACITY_SET = "WorkCenterCapacity"
 INTERVAL_SET = "WorkCenterCapacityInterval"
 CAPACITIES = "_WorkCenterCapacity"
 INTERVALS = "_WorkCenterCapacityInterval"
+MADE = "@"
+"""Stands in the number of an interval that we made, before its change stamp."""
 _KEY = ("WorkCenterInternalID", "WorkCenterTypeCode", "CapacityInternalID", "CapacityActiveVersion", "IntervalEndDate")
 
 
@@ -40,13 +42,13 @@ class Capacity:
         self._options = settings.sap
         self._zone = ZoneInfo(settings.zone)
 
-    async def find(self, intent: PostingIntent, transaction: AdjustCapacity) -> ErpDocument | None:
-        """The interval with our days and percentage, whoever made it: the effect is the state."""
+    async def find(self, intent: PostingIntent, transaction: AdjustCapacity, *, sent: bool) -> ErpDocument | None:
+        """The interval with our days and percentage: the effect is the state. Before we sent one it is another's."""
         capacity = await self._capacity(transaction.work_centre)
         rows = await self._client.read_entities(WORK_CENTRE_SERVICE, f"{_capacity_path(capacity)}/{INTERVALS}")
         wanted = self._fields(transaction)
         ours = [row for row in rows if _says(row, wanted)]
-        return _document(intent, ours[0]) if ours else None
+        return _document(intent, ours[0], made=sent) if ours else None
 
     async def adjust(self, intent: PostingIntent, transaction: AdjustCapacity, guard: SendGuard) -> ErpDocument:
         capacity = await self._capacity(transaction.work_centre)
@@ -102,10 +104,12 @@ class Capacity:
         row = await self._interval(document)
         if row is None:
             raise refused(f"SAP does not know capacity interval {document}", "document_not_found")
-        stamp = document.partition("@")[2]
+        number, made, stamp = document.partition(MADE)
+        if not made:
+            raise refused(f"capacity interval {number} was there before us; it stays", "capacity_not_ours")
         if stamp and text_of(row, "LastChangeDateTime") != stamp:
             raise refused(
-                f"capacity interval {document.partition('@')[0]} was changed in SAP since we made it; it stays",
+                f"capacity interval {number} was changed in SAP since we made it; it stays",
                 "capacity_changed_since",
             )
         path = INTERVAL_SET + _predicate(document)
@@ -144,17 +148,16 @@ def _says(row: Entity, wanted: dict[str, Any]) -> bool:
     return all(text_of(row, name).lstrip("0") == str(value).lstrip("0") for name, value in wanted.items())
 
 
-def _document(intent: PostingIntent, row: Entity) -> ErpDocument:
+def _document(intent: PostingIntent, row: Entity, *, made: bool = True) -> ErpDocument:
     parts = [text_of(row, name) for name in _KEY]
     if not all(parts):
         raise UnreadableAnswer("a capacity interval came without its key")
-    stamp = text_of(row, "LastChangeDateTime")
-    document = "/".join(parts) + (f"@{stamp}" if stamp else "")
+    document = "/".join(parts) + (MADE + text_of(row, "LastChangeDateTime") if made else "")
     return ErpDocument(document=document, kind=KIND, order=intent.transaction.order, key=intent.key)
 
 
 def _predicate(document: str) -> str:
-    parts = document.partition("@")[0].split("/")
+    parts = document.partition(MADE)[0].split("/")
     day = date_of(parts[-1]) if len(parts) == len(_KEY) else None
     if day is None:
         raise refused(f"{document!r} is no capacity interval of ours", "document_not_found")

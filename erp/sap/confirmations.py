@@ -49,10 +49,7 @@ class Confirmations:
 
     async def of_operation(self, order: str, operation: str) -> list[ErpDocument]:
         """All confirmations of an operation, oldest first; of the order where no operation is named."""
-        conditions = [f"OrderID eq {text_literal(order)}"]
-        if operation:
-            conditions.append(f"OrderOperation eq {text_literal(operation)}")
-        return await self._list(" and ".join(conditions))
+        return await self._list(_of_operation(order, operation))
 
     async def find(self, intent: PostingIntent) -> ErpDocument | None:
         """The document of this intent: by the GUID or by the key that opens the text, else in the operation's list.
@@ -64,8 +61,7 @@ class Confirmations:
         try:
             documents = await self._list(_key_filter(intent))
         except ErpRejected:
-            operation = str(getattr(transaction, "operation", ""))
-            documents = await self.of_operation(transaction.order, operation)
+            documents = await self._list(_list_filter(intent))
         ours = [d for d in documents if d.reversal == wants_reversal and carries_key(d, intent.key)]
         return next((d for d in ours if not d.reversed), ours[0] if ours else None)
 
@@ -164,6 +160,20 @@ class Confirmations:
             return confirmation_of(entity, self._zone, self._units, answer.warnings)
         except (ValueError, UnreadableAnswer) as error:
             raise ErpInDoubt(f"{function} was answered with a success that cannot be read: {error}") from error
+
+
+def _of_operation(order: str, operation: str) -> str:
+    conditions = [f"OrderID eq {text_literal(order)}"]
+    conditions += [f"OrderOperation eq {text_literal(operation)}"] if operation else []
+    return " and ".join(conditions)
+
+
+def _list_filter(intent: PostingIntent) -> str:
+    """Where the document must be, if it is anywhere: a reversal beside its original, else in the operation's list."""
+    transaction = intent.transaction
+    if isinstance(transaction, Reverse):
+        return f"ConfirmationGroup eq {text_literal(split_number(transaction.document)[0])}"
+    return _of_operation(transaction.order, str(getattr(transaction, "operation", "")))
 
 
 def _key_filter(intent: PostingIntent) -> str:

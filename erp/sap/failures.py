@@ -60,6 +60,8 @@ REASONS: dict[str, Reason] = {
     "document_not_found": Reason.REVERSAL,
     "hangs_on_confirmation": Reason.REVERSAL,
     "capacity_changed_since": Reason.REVERSAL,
+    "capacity_not_ours": Reason.REVERSAL,
+    "hold_not_ours": Reason.REVERSAL,
     "quantity_not_representable": Reason.RULE,
     "inspection_lot_not_found": Reason.MASTER_DATA,
     "inspection_lot_ambiguous": Reason.MASTER_DATA,

@@ -15,6 +15,8 @@ from signals.stock import MaterialPosition, PlaceHold, ReleaseHold
 from signals.transactions import PostingIntent
 
 Hold = PlaceHold | ReleaseHold
+BATCH_MARK = "BATCH/"
+"""Opens the number of a batch's state that somebody else's posting made."""
 UNRESTRICTED_TYPE = "01"
 
 
@@ -63,7 +65,7 @@ class Holds:
         if not wanted or other:
             return None
         state = "restricted" if isinstance(hold, PlaceHold) else "unrestricted"
-        return _state(intent, f"BATCH/{hold.material}/{hold.batch}/{state}", "batch_status")
+        return _state(intent, f"{BATCH_MARK}{hold.material}/{hold.batch}/{state}", "batch_status")
 
     async def _withheld(self, intent: PostingIntent, hold: Hold) -> ErpDocument | None:
         lot = await self._lots.of(hold.inspection_lot)

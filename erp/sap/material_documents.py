@@ -128,11 +128,23 @@ class MaterialDocuments:
         condition = (
             f"ReversedMaterialDocumentYear eq {text_literal(year)} and ReversedMaterialDocument eq {text_literal(own)}"
         )
-        rows = await self._client.read_entities(DOCUMENT_SERVICE, ITEM_SET, {"$filter": condition})
+        try:
+            rows = await self._items([condition])
+        except ErpRejected:
+            return await self._cancelled(intent, document)
         if not rows:
             return None
         found = self._parsed(rows[0], rows)
         return found.model_copy(update={"key": intent.key, "order": intent.transaction.order, "reversal": True})
+
+    async def _cancelled(self, intent: PostingIntent, document: str) -> ErpDocument | None:
+        """By the original's own flags, where the cancelling document cannot be searched; its number stays unknown."""
+        if not (await self.read_back(document)).reversed:
+            return None
+        order = intent.transaction.order
+        return ErpDocument(
+            document=f"CANCELLED/{document}", kind="cancellation", order=order, key=intent.key, reversal=True
+        )
 
     async def find_by_item_text(self, intent: PostingIntent, material: str, batch: str) -> ErpDocument | None:
         """A stock posting of an inspection lot: its own service cannot be read, its line's text opens with our key."""

@@ -5,6 +5,7 @@ Our key is the external reference number; malfunction times are in the ERP's zon
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -18,11 +19,11 @@ from erp.sap.odata import (
     date_of,
     entity_of,
     flag_of,
-    instant_of,
     key_predicate,
     local_date_and_time,
     text_literal,
     text_of,
+    time_of,
 )
 from erp.sap.odata4 import etag_of
 from erp.sap.settings import NOTIFICATION_SERVICE, SapSettings
@@ -97,16 +98,18 @@ class Notifications:
     async def find_end(self, intent: PostingIntent, transaction: CloseDowntime) -> ErpDocument | None:
         """The effect is the notification's state: the malfunction ends when we say."""
         row = await self._read(transaction.notification)
-        same = self._end_of(row) == transaction.ended_at.replace(microsecond=0)
+        same = self._end_of(row) == transaction.ended_at.astimezone(self._zone).replace(microsecond=0, tzinfo=None)
         return self._document(intent, transaction.notification) if same else None
 
     async def end(self, intent: PostingIntent, transaction: CloseDowntime, guard: SendGuard) -> ErpDocument:
         """Write the malfunction's end; an end that maintenance has written stands."""
         row = await self._read(transaction.notification)
-        if self._end_of(row) is not None:
+        written = self._end_of(row)
+        if written is not None:
+            ours = transaction.ended_at.astimezone(self._zone)
             raise refused(
-                f"notification {transaction.notification} has a malfunction end already "
-                f"({self._end_of(row):%Y-%m-%d %H:%M:%S} UTC, ours is {transaction.ended_at:%H:%M:%S}); it stands",
+                f"notification {transaction.notification} has a malfunction end already: {written:%Y-%m-%d %H:%M:%S}, "
+                f"ours is {ours:%Y-%m-%d %H:%M:%S} (both {self._zone.key}); it stands",
                 "malfunction_end_set",
             )
         day, of_day = local_date_and_time(transaction.ended_at, self._zone)
@@ -148,10 +151,10 @@ class Notifications:
             told = f"SAP does not know maintenance notification {notification} ({error})"
             raise refused(told, "notification_not_found") from error
 
-    def _end_of(self, row: Entity) -> Any:
-        if date_of(row.get("MalfunctionEndDate")) is None:
-            return None
-        return instant_of(row.get("MalfunctionEndDate"), row.get("MalfunctionEndTime"), self._zone)
+    def _end_of(self, row: Entity) -> datetime | None:
+        """The malfunction's end as SAP has it: date and time of the ERP's zone, without one."""
+        day = date_of(row.get("MalfunctionEndDate"))
+        return None if day is None else datetime.combine(day, time_of(row.get("MalfunctionEndTime")))
 
     def _document(self, intent: PostingIntent, notification: str) -> ErpDocument:
         return ErpDocument(document=notification, kind=KIND, order=intent.transaction.order, key=intent.key)

@@ -11,7 +11,8 @@ from erp.port import ReversedBy, SendGuard
 from erp.sap.capacity import Capacity
 from erp.sap.confirmations import Confirmations
 from erp.sap.defects import Defects
-from erp.sap.holds import Hold, Holds
+from erp.sap.failures import refused
+from erp.sap.holds import BATCH_MARK, Hold, Holds
 from erp.sap.material_documents import MaterialDocuments
 from signals.documents import ErpDocument
 from signals.errors import ErpRejected, Reason
@@ -105,6 +106,9 @@ class Reversals:
         if kind in _BY_DOCUMENT:
             return await self._documents.cancel(intent, reverse.document, reverse.posting_date, guard)
         if isinstance(reverse.original, (PlaceHold, ReleaseHold)):
+            if reverse.document.startswith(BATCH_MARK):
+                told = f"{reverse.document}: the batch was in this state before our hold came; it stays so"
+                raise refused(told, "hold_not_ours")
             document = await self._holds.post(intent, opposite(reverse.original, reverse), guard)
             return document.model_copy(update={"reversal": True})
         if kind is TransactionType.RECORD_NONCONFORMANCE:

@@ -66,8 +66,10 @@ class Scene:
         assert booking.document is not None
         return booking.document
 
-    async def look(self) -> ErpDocument | None:
-        return (await self.erp.find(self.intent, Snapshot())).document
+    async def look(self, *, sent: bool = True) -> ErpDocument | None:
+        """What SAP shows of the intent, after something was sent or before."""
+        before = Snapshot(sent_at=datetime(2026, 11, 22, 12, tzinfo=UTC)) if sent else Snapshot()
+        return (await self.erp.find(self.intent, before)).document
 
     async def effect(self) -> dict[str, Any]:
         return effect_of(await self.sap.books(), self.tag)

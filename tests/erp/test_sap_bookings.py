@@ -178,6 +178,18 @@ async def test_a_receipt_goes_to_its_stock_and_a_co_product_to_its_own_order_ite
     assert (await scene.effect())["received"] == ["3", "4"]
 
 
+async def test_a_reversal_is_found_beside_its_original_where_no_key_can_be_searched(sap, scene, erp):
+    await sap.fault("key_not_searchable")
+    confirmation = await scenes.confirm(scene)
+    document = await book(erp, intent_of(confirmation))
+    reverse = intent_of(Reverse(**common(""), document=document.document, original=confirmation))
+    assert await look(erp, reverse) is None
+    reversal = await book(erp, reverse)
+    found = await look(erp, reverse)
+    assert found is not None
+    assert (found.document, found.reversal) == (reversal.document, True)
+
+
 async def test_a_material_document_of_a_confirmation_goes_only_with_the_confirmation(scene, erp):
     confirmation = ConfirmProduction(**common(scene.tag), operation="0020", yield_quantity=Decimal(2), unit="PC")
     document = await erp.read_back(await book(erp, intent_of(confirmation)))
@@ -344,6 +356,22 @@ async def test_completing_a_notification_is_a_posting_that_follows_its_end(scene
     assert await erp.follow_ups(intent_of(ending)) == []
 
 
+async def test_an_end_in_the_hour_that_the_clock_repeats_is_found(sap, scene):
+    await sap.settings(time_zone="Europe/Berlin")
+    berlin = sap.adapter(zone="Europe/Berlin", sap=OPTIONS)
+    local = Scene(sap, berlin, scene.tag)
+    ending = await scenes.close_downtime(local)
+    night = {
+        "started_at": datetime(2026, 10, 24, 20, tzinfo=UTC),
+        "ended_at": datetime(2026, 10, 25, 1, 30, tzinfo=UTC),
+    }
+    notification = (await local.act(scenes.stop(local).model_copy(update={"started_at": night["started_at"]}))).document
+    intent = intent_of(ending.model_copy(update=night | {"notification": notification}))
+    await book(berlin, intent)
+    assert await look(berlin, intent) is not None
+    await berlin.aclose()
+
+
 async def test_an_end_that_maintenance_has_written_stands(scene, erp):
     ending = await scenes.close_downtime(scene)
     await scene.act(ending.model_copy(update={"ended_at": datetime(2026, 11, 22, 8, tzinfo=UTC)}))
@@ -378,6 +406,19 @@ async def edit_interval(sap: Any, document: str) -> None:
     answer = await sap.control.patch(f"{root}/{path}", auth=login, headers=headers, json=body)
     assert answer.is_success, answer.text
     sap.control.cookies.clear()
+
+
+async def test_what_was_there_before_us_is_adopted_and_never_taken_back(scene, erp):
+    change, hold = await scenes.capacity(scene), await scenes.hold_batch(scene)
+    await scene.act(change)
+    await scene.act(hold)
+    before = await scene.effect()
+    for transaction, code in ((change, "capacity_not_ours"), (hold, "hold_not_ours")):
+        found = await look(erp, intent_of(transaction))
+        assert found is not None
+        reverse = Reverse(**common(""), document=found.document, original=transaction)
+        assert (await refused(erp, reverse)).code == code
+    assert await scene.effect() == before
 
 
 async def test_an_interval_that_overlaps_another_is_refused_by_sap(scene, erp):

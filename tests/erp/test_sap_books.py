@@ -21,7 +21,8 @@ from ledger.store import SqlLedger
 from signals.decisions import DecideCase
 from signals.documents import CaseAction, CaseKind, PostingState
 from signals.ids import posting_key
-from signals.transactions import CompleteOrder, ConfirmProduction, PostingIntent, Reverse
+from signals.transactions import CompleteOrder, ConfirmProduction, PostingIntent, Reverse, Transaction
+from tests.erp import scenes
 
 DAY = date(2026, 11, 22)
 TIMEOUT, SETTLE = 0.7, 1.2
@@ -241,3 +242,60 @@ async def test_a_whole_order_is_confirmed_corrected_and_completed_under_lost_ans
     assert [op["yield"] for op in books["operations"]] == ["100", "100", "100"]
     assert books["items"][0]["received"] == "100"
     assert [d["reversal"] for d in await sap.documents(order)].count(True) == 1
+
+
+# --- postings of several steps ---------------------------------------------------------------------------------------
+
+
+async def settled(erp: SapErp, ledger: SqlLedger, transaction: Transaction) -> SettleResult:
+    """Driven until it and what follows it stand, as a workflow does."""
+    key = posting_key("demo", transaction.order, "", transaction.type.value, (uuid4().hex,), 0)
+    intent = PostingIntent(key=key, transaction=transaction, report_ids=(f"step:{key}",))
+    for _ in range(60):
+        result = await procedure(erp, ledger).settle(PostingDraft(plant="demo", intent=intent))
+        if result.verified or result.next_try_at is None:
+            return result
+        await asyncio.sleep(max(0.0, (result.next_try_at - now()).total_seconds()))
+    raise AssertionError(f"not settled: {result}")
+
+
+async def test_a_decision_and_its_stock_postings_are_booked_once_under_lost_answers(sap, ledger, order_number):
+    erp = sap.adapter(timeout_seconds=TIMEOUT, settle_seconds=SETTLE, sap=scenes.OPTIONS)
+    await scenes.seed(sap, order_number, inspected=True)
+    scene = scenes.Scene(sap, erp, order_number)
+    decision = scenes.decision(scene, await scene.lot())
+    await sap.fault("error_after_commit", probability=0.5, seed=5, method="POST")
+    result = await settled(erp, ledger, decision)
+    assert result.outcomes[0].state is PostingState.POSTED
+    await sap.heal()
+    effect = await scene.effect()
+    assert effect["lots"][0][:4] == ("8", "2", "0", "A")
+    assert result.cases == ()
+    await erp.aclose()
+
+
+async def test_a_serialised_confirmation_and_its_receipt_are_booked_once_under_lost_answers(
+    sap, erp, ledger, order_number
+):
+    await scenes.seed(sap, order_number)
+    await sap.seed(materials={f"F{order_number}": {"serial_managed": True}})
+    confirmation = ConfirmProduction(
+        **scenes.common(order_number), operation="0020", yield_quantity=Decimal(2), unit="PC", serials=("SN1", "SN2")
+    )
+    await sap.fault("error_after_commit", probability=0.5, seed=3, method="POST")
+    result = await settled(erp, ledger, confirmation)
+    await sap.heal()
+    effect = scenes.effect_of(await sap.books(), order_number)
+    assert result.outcomes[0].state is PostingState.POSTED
+    assert (effect["operations"][1][0], effect["received"]) == ("2", ["2"])
+    assert result.cases == ()
+
+
+async def test_a_component_issue_whose_answers_are_lost_is_booked_once_each(sap, erp, ledger, order_number):
+    await scenes.seed(sap, order_number)
+    scene = scenes.Scene(sap, erp, order_number)
+    await sap.fault("error_after_commit", probability=0.6, seed=2, method="POST")
+    for _ in range(3):
+        assert (await settled(erp, ledger, await scenes.issue(scene))).outcomes[0].state is PostingState.POSTED
+    await sap.heal()
+    assert (await scene.effect())["withdrawn"] == ["0", "15", "0"]

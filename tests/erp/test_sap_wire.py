@@ -16,7 +16,7 @@ from erp.sap import SapErp, create_sap
 from signals.bookings import StockKind
 from signals.documents import ErpDocument, Snapshot
 from signals.errors import ErpBusy, ErpInDoubt, ErpMisconfigured, ErpRejected, ErpUnavailable, Reason
-from signals.transactions import CloseOrder, ConfirmProduction, PostingIntent, Reverse
+from signals.transactions import CloseOrder, ConfirmProduction, MoveStock, PostingIntent, Reverse
 from signals.upkeep import AdjustCapacity, CloseDowntime
 from tests.erp.conftest import config_for
 from tests.erp.scenes import OPTIONS, common
@@ -354,7 +354,7 @@ async def test_v4_messages_of_a_success_are_kept_as_warnings():
     sap.on("POST", "_WorkCenterCapacityInterval", httpx.Response(201, json=row))
     booking = await adapter(sap).post(capacity_change(), go)
     assert booking.document is not None
-    assert booking.document.document == "1/A/2/01/2026-12-01"
+    assert booking.document.document == "1/A/2/01/2026-12-01@"
     assert booking.document.warnings == ("CR/9: shifts are missing",)
 
 
@@ -436,3 +436,16 @@ async def test_finding_asks_for_guid_and_text_in_one_call():
     condition = asked.url.params["$filter"]
     assert str(KEY) in condition
     assert "startswith(ConfirmationText" in condition
+
+
+async def test_a_cancellation_is_told_by_the_originals_flags_where_it_cannot_be_searched():
+    item = {"MaterialDocument": "4900000001", "MaterialDocumentYear": "2026", "GoodsMovementIsCancelled": True}
+    header = {"MaterialDocument": "4900000001", "MaterialDocumentYear": "2026"}
+    shown = header | {"to_MaterialDocumentItem": {"results": [item | {"Material": "X", "GoodsMovementType": "311"}]}}
+    sap = Sap().on("GET", "A_MaterialDocumentItem", httpx.Response(400, json={"error": {"code": "X"}}))
+    sap.on("GET", "MaterialDocument='4900000001')", httpx.Response(200, json={"d": shown}))
+    fields = {"material": "X", "quantity": Decimal(1), "unit": "PC", "from_location": "A", "to_location": "B"}
+    reverse = Reverse(**common(""), document="4900000001/2026", original=MoveStock(**common(""), **fields))
+    booking = await adapter(sap).find(PostingIntent(key=KEY, transaction=reverse), Snapshot())
+    assert booking.document is not None
+    assert booking.document.reversal
