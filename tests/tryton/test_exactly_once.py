@@ -11,7 +11,7 @@ import pytest
 
 from erp.tryton.adapter import TrytonErp
 from signals.documents import Snapshot
-from signals.errors import ErpInDoubt, ErpUnavailable
+from signals.errors import ErpBusy, ErpInDoubt, ErpUnavailable
 from signals.transactions import CompleteOrder, ReceiveGoods, Reverse, StartOrder
 from tests.tryton.conftest import TODAY, Books, Order, deliver, no_deadline, post, posting
 from tests.tryton.wire_faults import FaultyWire
@@ -98,6 +98,30 @@ async def test_late_booking_of_an_earlier_attempt_finds_its_moves_gone(
     with pytest.raises(TrytonRefused):
         await admin.call(DO, early)
     assert (await books()).withdrawn(order.blank) == 10
+
+
+async def test_late_booking_that_is_faster_than_the_next_attempt_is_found_by_it(
+    connect: Callable[..., TrytonErp], wire: FaultyWire, order: Order, running: TrytonServer, books: ReadBooks
+) -> None:
+    erp = connect(wire)
+    await started(erp, order)
+    intent = order.confirm("0010", 10)
+    wire.lose_request(DO)
+    with pytest.raises(ErpInDoubt):
+        await post(erp, intent)
+
+    async def arrives_now() -> None:
+        admin = await running.admin()
+        domain = [("production.number", "=", order.number), ("state", "=", "assigned")]
+        await admin.call(DO, [row["id"] for row in await admin.rows("stock.move", domain, ["state"])])
+
+    wire.meanwhile("model.stock.move.draft", arrives_now)
+    with pytest.raises(ErpBusy):
+        await post(erp, intent)
+    assert wire.struck
+    assert (await deliver(erp, intent)).key == intent.key
+    after = await books()
+    assert (after.withdrawn(order.blank), len(after.standing)) == (10, 1)
 
 
 @pytest.mark.parametrize("lost", ["request", "answer"])

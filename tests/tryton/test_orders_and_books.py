@@ -155,6 +155,39 @@ async def test_production_that_somebody_ran_in_tryton_is_refused_instead_of_cons
     assert (await books()).withdrawn(order.blank) == 40
 
 
+async def test_component_that_tryton_takes_from_two_bins_is_consumed_whole(
+    erp: TrytonErp, order: Order, running: TrytonServer, books: ReadBooks
+) -> None:
+    admin = await running.admin()
+    company = await admin.find("company.company", [])
+    product = await admin.find("product.product", [("code", "=", order.blank)])
+    shelf = await admin.find("stock.location", [("code", "=", "RM01")])
+    counted = {shelf: 0.0}
+    for code in ("BIN1", "BIN2"):
+        place = {"name": code, "code": code, "type": "storage", "parent": shelf}
+        counted[await admin.ensure("stock.location", [("code", "=", code)], place)] = 6.0
+    for location, quantity in counted.items():
+        lines = [["create", [{"product": product, "quantity": quantity}]]]
+        inventory = await admin.create("stock.inventory", {"location": location, "company": company, "lines": lines})
+        await admin.call("model.stock.inventory.confirm", [inventory])
+    document = await erp.read_back(await post(erp, order.confirm("0010", 10)))
+    assert sorted(m.quantity for m in document.goods_movements) == [4, 6]
+    after = await books()
+    assert (after.withdrawn(order.blank), after.stock(order.blank)) == (10, 2)
+
+
+async def test_confirmation_of_a_finished_production_can_be_taken_back(
+    erp: TrytonErp, order: Order, books: ReadBooks
+) -> None:
+    document = await post(erp, order.confirm("0030", 4, final=True))
+    for operation in ("0010", "0020"):
+        await post(erp, order.confirm(operation, 0, final=True))
+    await post(erp, posting(CompleteOrder(plant="demo", order=order.number, posting_date=TODAY)))
+    await post(erp, posting(Reverse(plant="demo", order=order.number, posting_date=TODAY, document=document.document)))
+    after = await books()
+    assert (after.state, after.received, after.stock(order.made)) == ("done", 0, 0)
+
+
 async def test_hand_entries_in_tryton_are_listed_without_a_key_and_can_be_taken_back(
     erp: TrytonErp, order: Order, running: TrytonServer, books: ReadBooks
 ) -> None:

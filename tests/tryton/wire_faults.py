@@ -22,6 +22,7 @@ class FaultyWire(httpx.AsyncBaseTransport):
         self._inner = httpx.AsyncHTTPTransport(verify=_tls())
         self._before: dict[str, Callable[[], Awaitable[None]]] = {}
         self._after: dict[str, Callable[[], Awaitable[None]]] = {}
+        self._meanwhile: dict[str, Callable[[], Awaitable[None]]] = {}
         self.calls: list[str] = []
 
     def lose_answer(self, method: str) -> None:
@@ -40,10 +41,14 @@ class FaultyWire(httpx.AsyncBaseTransport):
         """`strike` happens when Tryton has answered; the answer is lost."""
         self._after[method] = strike
 
+    def meanwhile(self, method: str, action: Callable[[], Awaitable[None]]) -> None:
+        """`action` happens right before the call reaches Tryton, which then gets it as usual."""
+        self._meanwhile[method] = action
+
     @property
     def struck(self) -> bool:
         """Whether every fault has struck."""
-        return not self._before and not self._after
+        return not self._before and not self._after and not self._meanwhile
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         method = str(json.loads(await request.aread())["method"])
@@ -51,6 +56,8 @@ class FaultyWire(httpx.AsyncBaseTransport):
         if (strike := self._before.pop(method, None)) is not None:
             await strike()
             raise httpx.ReadTimeout("the request was lost on its way", request=request)
+        if (action := self._meanwhile.pop(method, None)) is not None:
+            await action()
         response = await self._inner.handle_async_request(request)
         if (strike := self._after.pop(method, None)) is not None:
             await response.aread()
