@@ -173,7 +173,10 @@ def _incompatible(prop: Property, other: str, operator: str) -> Fault:
 
 
 def compile_filter(entity: EntityType, text: str) -> Compiled:
-    return FilterParser(entity, text).compile()
+    try:
+        return FilterParser(entity, text).compile()
+    except RecursionError:
+        raise bad_query("The $filter is nested too deeply.") from None
 
 
 def compile_order(entity: EntityType, text: str) -> tuple[str, frozenset[str]]:

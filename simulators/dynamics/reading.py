@@ -122,7 +122,7 @@ class Reader:
         text = self._options.get(name)
         if text is None:
             return None
-        if not text.isdigit():
+        if not text.isdigit() or len(text) > 9:
             raise bad_query(f"Invalid value '{text}' for {name} query option found.")
         return int(text)
 

@@ -9,7 +9,7 @@ from simulators.dynamics.edm import EMPTY_INSTANT
 from simulators.dynamics.entities_production import JOB_CARD, PICKING, RAF, ROUTE_CARD
 from simulators.dynamics.posting import find_order
 from simulators.dynamics.refusals import Refusal, not_related
-from simulators.dynamics.values import MICRO, is_empty_date, today
+from simulators.dynamics.values import MICRO, is_empty_date, quantity_words, today
 from simulators.dynamics.writing import Context, Row, Rules
 
 _UNPOSTED: Row = {"IsPosted": "No", "PostedDateTime": EMPTY_INSTANT, "VoucherNumber": "", "PostedUserId": ""}
@@ -32,6 +32,7 @@ def create_order(context: Context, row: Row) -> Row:
     item = stock.item_of(context.books, context.company, row["ItemNumber"])
     number = row["ProductionOrderNumber"] or context.books.sequence(context.company, "production", "P{:06d}")
     quantity = row["ScheduledQuantity"] or MICRO
+    _require_positive(quantity)
     return row | {
         "ProductionOrderNumber": number,
         "ProductionOrderName": row["ProductionOrderName"] or item["ProductName"],
@@ -48,6 +49,11 @@ def create_order(context: Context, row: Row) -> Row:
     }
 
 
+def _require_positive(quantity: int) -> None:
+    if quantity <= 0:
+        raise Refusal("negative", quantity=quantity_words(quantity))
+
+
 def change_order(context: Context, row: Row, changes: Row) -> Row:
     _require_free(context, row["ProductionOrderNumber"])
     if row["ProductionOrderStatus"] == "Completed":
@@ -59,6 +65,7 @@ def change_order(context: Context, row: Row, changes: Row) -> Row:
     if quantity is not None and quantity != row["ScheduledQuantity"]:
         if row["ProductionOrderStatus"] not in _EARLY:
             raise Refusal("read_only", field="ScheduledQuantity")
+        _require_positive(quantity)
         changes["RemainingReportAsFinishedQuantity"] = quantity
     return changes
 
