@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 import httpx
 
@@ -31,7 +31,7 @@ from erp.oracle.wire import UnreadableAnswer
 from erp.port import CallBudget, ErpCapabilities, OrderHead, SendGuard
 from signals.documents import Booking, ErpDocument, GoodsMovement, OperationTotals, Snapshot
 from signals.erp_reads import AlternateWorkCentre, Demand, MaterialCost, Probe, StockLine
-from signals.errors import ErpMisconfigured, ErpRejected, ErpUnavailable, Reason
+from signals.errors import ErpInDoubt, ErpMisconfigured, ErpRejected, ErpUnavailable, Reason
 from signals.orders import ProductionOrder
 from signals.transactions import (
     ConfirmProduction,
@@ -46,6 +46,16 @@ from signals.transactions import (
 
 T = TransactionType
 Value = TypeVar("Value")
+
+
+class Handler(Protocol):
+    """What a module of one kind of posting offers."""
+
+    async def snapshot(self, intent: PostingIntent) -> Snapshot: ...
+
+    async def find(self, intent: PostingIntent, before: Snapshot) -> Booking: ...
+
+    async def post(self, intent: PostingIntent, guard: SendGuard) -> Booking: ...
 
 
 @dataclass(frozen=True)
@@ -63,6 +73,7 @@ class OracleErp:
     def __init__(self, settings: OracleSettings, plant_id: str, client: OracleClient) -> None:
         self._client = client
         self._settings = settings
+        self._capabilities = capabilities_of(settings)
         items = Items(client, settings)
         completed = CompletedTransactions(client, settings)
         lines = TransactionLines(client, settings)
@@ -96,7 +107,7 @@ class OracleErp:
 
     @property
     def capabilities(self) -> ErpCapabilities:
-        return capabilities_of(self._settings)
+        return self._capabilities
 
     # --- reading -----------------------------------------------------------------------------------------------------
 
@@ -146,6 +157,9 @@ class OracleErp:
         return await _readable(self._way(intent.transaction).snapshot(intent))
 
     async def find(self, intent: PostingIntent, before: Snapshot) -> Booking:
+        """What breaks a rule was never sent, so nothing of it can be there."""
+        if objection(intent.transaction, self._settings):
+            return Booking()
         return await _readable(self._way(intent.transaction).find(intent, before))
 
     async def post(self, intent: PostingIntent, guard: SendGuard) -> Booking:
@@ -156,6 +170,8 @@ class OracleErp:
             if isinstance(intent.transaction, Reverse) and error.reason in (Reason.OTHER, Reason.TOLERANCE):
                 error.reason = Reason.REVERSAL
             raise
+        except UnreadableAnswer as error:
+            raise ErpInDoubt(f"Oracle's answer cannot be read: {error}", code="unreadable") from error
 
     async def read_back(self, document: ErpDocument) -> ErpDocument:
         """A confirmation with the issues that can be attributed to it; other documents have nothing more to show."""
@@ -195,17 +211,7 @@ class OracleErp:
             raise ErpRejected(told, code=told.partition(":")[0], reason=reason)
 
 
-def _way(
-    handler: Confirmations
-    | Materials
-    | Times
-    | Transfers
-    | LotStatuses
-    | Statuses
-    | Downtimes
-    | Capacities
-    | Nonconformances,
-) -> Way:
+def _way(handler: Handler) -> Way:
     return Way(handler.snapshot, handler.find, handler.post)
 
 

@@ -17,9 +17,10 @@ from zoneinfo import ZoneInfo
 from erp.oracle.arithmetic import Verdict, as_figures, told, vector_of, verdict
 from erp.oracle.forecast import Forecast
 from erp.oracle.lines import Line, TransactionLines
-from erp.oracle.orders import OracleOrder, Orders
+from erp.oracle.order_rows import OracleOrder
+from erp.oracle.orders import Orders
 from erp.oracle.settings import OracleSettings, Units, operation_number, sequence_number
-from erp.oracle.wire import Row, amount_of, day_at, decimal_text, number_json, text_of
+from erp.oracle.wire import Row, UnreadableAnswer, amount_of, day_at, decimal_text, number_json, text_of
 from erp.port import SendGuard
 from signals.base import ZERO
 from signals.bookings import StockKind
@@ -133,11 +134,11 @@ class Confirmations:
         """What the components were issued between the reads before and after. A failed read books nothing less."""
         try:
             known = await self._orders.read(effect.confirmed.order)
-        except ErpError as error:
+            forecast = Forecast(known, effect.confirmed.operation, self._units)
+            movements = forecast.differences(issued)
+        except (ErpError, UnreadableAnswer) as error:
             return document.model_copy(update={"warnings": (f"components were not read after the booking: {error}",)})
         _remember(self._structure, effect.confirmed.order, known)
-        forecast = Forecast(known, effect.confirmed.operation, self._units)
-        movements = forecast.differences(issued)
         if _covers(movements, forecast.expected(effect.pieces)):
             _remember(self._verified, intent.key, movements)
         return document.model_copy(update={"goods_movements": movements})

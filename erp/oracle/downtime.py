@@ -11,7 +11,7 @@ from erp.oracle.settings import OracleSettings
 from erp.oracle.wire import Row, every, instant_of, is_equal, text_of, time_json
 from erp.port import SendGuard
 from signals.documents import Booking, ErpDocument, Snapshot
-from signals.errors import ErpBusy, ErpInDoubt, ErpRejected, Reason
+from signals.errors import ErpBusy, ErpError, ErpInDoubt, ErpRejected, Reason
 from signals.ids import short_key
 from signals.transactions import CloseDowntime, OpenDowntime, PostingIntent, Reverse
 
@@ -61,9 +61,16 @@ class Downtimes:
         try:
             await self._client.create(ORDERS, row, guard)
         except ErpInDoubt as error:
-            if error.code != DUPLICATE or await self._row(number) is None:
+            if error.code != DUPLICATE or not await self._is_there(number):
                 raise
         return Booking(document=_document(intent, number))
+
+    async def _is_there(self, number: str) -> bool:
+        """A look that fails shows nothing; the doubt that asked for it stays."""
+        try:
+            return await self._row(number) is not None
+        except ErpError:
+            return False
 
     async def _change(self, intent: PostingIntent, guard: SendGuard) -> Booking:
         number, wanted = _number_of(intent.transaction), _wanted(intent.transaction)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from decimal import ROUND_HALF_UP, Decimal
 
-from erp.oracle.orders import ISSUE, OracleOrder, is_fixed, is_pull
+from erp.oracle.order_rows import ISSUE, OracleOrder, is_fixed, is_pull
 from erp.oracle.settings import Units, operation_number
 from erp.oracle.wire import Row, amount_of, plain, text_of
 from signals.base import ZERO

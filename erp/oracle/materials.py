@@ -14,7 +14,8 @@ from zoneinfo import ZoneInfo
 from erp.oracle.arithmetic import as_figures, booking
 from erp.oracle.completed import HIGHEST, CompletedTransactions
 from erp.oracle.lines import Line, TransactionLines
-from erp.oracle.orders import OracleOrder, Orders
+from erp.oracle.order_rows import OracleOrder
+from erp.oracle.orders import Orders
 from erp.oracle.settings import OracleSettings, Units, operation_number, sequence_number
 from erp.oracle.wire import Row, amount_of, day_at, decimal_of, decimal_text, number_json, text_of
 from erp.port import SendGuard

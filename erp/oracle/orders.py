@@ -5,12 +5,24 @@ Process orders live in `processWorkOrders` and are refused: their co-products an
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from decimal import Decimal
-
 from erp.oracle.client import Item, OracleClient
 from erp.oracle.items import ItemControl, Items
-from erp.oracle.settings import OracleSettings, Units, operation_number, sequence_number
+from erp.oracle.order_rows import (
+    ISSUE,
+    OracleOrder,
+    Resource,
+    confirmation_mode,
+    in_routing_order,
+    is_count_point,
+    is_pull,
+    receives_by_itself,
+    sequence_of,
+    shown_amount,
+    slot_of,
+    status_of,
+    totals_of,
+)
+from erp.oracle.settings import OracleSettings, Units, operation_number
 from erp.oracle.wire import (
     Row,
     UnreadableAnswer,
@@ -19,18 +31,14 @@ from erp.oracle.wire import (
     every,
     instant_of,
     is_equal,
-    is_true,
     text_literal,
     text_of,
 )
 from erp.port import OrderHead
-from signals.base import ZERO
 from signals.documents import OperationTotals
 from signals.errors import ErpRejected, ErpUnavailable, Reason
 from signals.orders import (
-    ActivitySlot,
     Component,
-    ConfirmationMode,
     ErpOrderStatus,
     Operation,
     OrderOutput,
@@ -39,65 +47,7 @@ from signals.orders import (
 
 WORK_ORDERS = "workOrders"
 CHILDREN = ("WorkOrderOperation", "WorkOrderMaterial", "WorkOrderResource")
-ISSUE, RECEIPT = "MATERIAL_ISSUE", "PRODUCT_COMPLETION"
 MOST_SLOTS = 6
-_STATUSES = {
-    "UNRELEASED": ErpOrderStatus.CREATED,
-    "RELEASED": ErpOrderStatus.RELEASED,
-    "ON_HOLD": ErpOrderStatus.LOCKED,
-    "COMPLETED": ErpOrderStatus.TECHNICALLY_COMPLETE,
-    "CLOSED": ErpOrderStatus.CLOSED,
-    "CANCELED": ErpOrderStatus.DELETED,
-}
-
-
-@dataclass(frozen=True)
-class Resource:
-    """A resource of an operation; `slot` is its place in the house's activities, 0 where Oracle charges by itself."""
-
-    sequence: int
-    code: str
-    slot: int
-    usage: Decimal
-    unit: str
-
-
-@dataclass(frozen=True)
-class OracleOrder:
-    """The order in our terms, its address, and what finding and forecasting need beside it."""
-
-    order: ProductionOrder
-    path: str
-    header: Row
-    operations: tuple[Row, ...]
-    materials: tuple[Row, ...]
-    resource_rows: tuple[Row, ...] = ()
-    resources: dict[str, tuple[Resource, ...]] = field(default_factory=dict[str, tuple[Resource, ...]])
-    controls: dict[str, ItemControl] = field(default_factory=dict[str, ItemControl])
-
-    @property
-    def last_operation(self) -> str:
-        return self.order.operations[-1].operation
-
-    @property
-    def unit(self) -> str:
-        """Oracle's own code of the order's unit."""
-        return text_of(self.header, "UOMCode")
-
-    def operation_row(self, operation: str) -> Row:
-        """Raises ErpRejected where the order has no such operation."""
-        wanted = sequence_number(operation)
-        for row in self.operations:
-            if decimal_of(row.get("OperationSequenceNumber")) == wanted:
-                return row
-        raise ErpRejected(
-            f"work order {self.order.order} has no operation {wanted}",
-            code="operation_not_found",
-            reason=Reason.MASTER_DATA,
-        )
-
-    def control(self, item: str) -> ItemControl:
-        return self.controls.get(item, ItemControl())
 
 
 class Orders:
@@ -169,7 +119,7 @@ class Orders:
         path = f"{WORK_ORDERS}/{text_of(row, 'WorkOrderId')}"
         operations = await self._client.children(path, row, CHILDREN[0])
         try:
-            return [_totals(operation, row) for operation in _in_routing_order(operations)]
+            return [totals_of(operation, row) for operation in in_routing_order(operations)]
         except UnreadableAnswer as error:
             raise ErpUnavailable(f"totals of work order {order}: {error}", code="unreadable") from error
 
@@ -209,9 +159,9 @@ class Orders:
         resources: list[Row],
         controls: dict[str, ItemControl],
     ) -> OracleOrder:
-        ordered = _in_routing_order(operations)
+        ordered = in_routing_order(operations)
         item, unit = text_of(row, "ItemNumber"), self._units.ours(text_of(row, "UOMCode"))
-        usages = {operation_number(_sequence(o)): self._resources(o, resources) for o in ordered}
+        usages = {operation_number(sequence_of(o)): self._resources(o, resources) for o in ordered}
         order = ProductionOrder(
             plant=self._plant_id,
             erp_plant=text_of(row, "OrganizationCode"),
@@ -224,7 +174,7 @@ class Orders:
             scheduled_start=instant_of(row.get("PlannedStartDate")),
             scheduled_end=instant_of(row.get("PlannedCompletionDate")),
             due=instant_of(row.get("PlannedCompletionDate")),
-            over_delivery_percent=_shown(row, "OvercompletionTolerancePercent"),
+            over_delivery_percent=shown_amount(row, "OvercompletionTolerancePercent"),
             serial_profile="serialised" if controls.get(item, ItemControl()).serial else "",
             operations=self._operations(row, ordered, usages, unit),
             components=tuple(self._component(material) for material in materials),
@@ -245,29 +195,29 @@ class Orders:
         self, header: Row, rows: list[Row], usages: dict[str, tuple[Resource, ...]], unit: str
     ) -> tuple[Operation, ...]:
         planned = amount_of(header.get("PlannedStartQuantity"))
-        counts = [_is_count_point(row) for row in rows]
+        counts = [is_count_point(row) for row in rows]
         operations: list[Operation] = []
         for row, counted in zip(rows, counts, strict=True):
-            number = operation_number(_sequence(row))
+            number = operation_number(sequence_of(row))
             operations.append(
                 Operation(
                     operation=number,
                     text=text_of(row, "OperationName"),
                     work_centre=text_of(row, "WorkCenterCode") or text_of(row, "WorkCenterName"),
-                    confirmation=_confirmation(counted, all(counts)),
-                    automatic_receipt=row is rows[-1] and _receives_by_itself(header),
+                    confirmation=confirmation_mode(counted, all(counts)),
+                    automatic_receipt=row is rows[-1] and receives_by_itself(header),
                     predecessors=(operations[-1].operation,) if operations else (),
                     planned=planned,
                     unit=unit,
                     confirmed_yield=amount_of(row.get("CompletedQuantity")),
-                    activities=tuple(_slot(resource, self._units) for resource in usages[number] if resource.slot),
+                    activities=tuple(slot_of(resource, self._units) for resource in usages[number] if resource.slot),
                 )
             )
         return tuple(operations)
 
     def _resources(self, operation: Row, rows: list[Row]) -> tuple[Resource, ...]:
         """By sequence. A resource that Oracle charges automatically keeps its place and has no slot."""
-        mine = [row for row in rows if decimal_of(row.get("OperationSequenceNumber")) == _sequence(operation)]
+        mine = [row for row in rows if decimal_of(row.get("OperationSequenceNumber")) == sequence_of(operation)]
         mine.sort(key=lambda row: decimal_of(row.get("ResourceSequenceNumber")))
         return tuple(
             Resource(
@@ -294,65 +244,3 @@ class Orders:
             backflush=is_pull(row),
             bulk="BULK" in text_of(row, "SupplyType").upper(),
         )
-
-
-def status_of(row: Row) -> ErpOrderStatus:
-    """By the system status; user-defined statuses map to one (reference erp.md 2.2, two code families)."""
-    code = text_of(row, "WorkOrderSystemStatusCode") or text_of(row, "WorkOrderStatusCode")
-    return _STATUSES.get(code.upper().removeprefix("ORA_"), ErpOrderStatus.CREATED)
-
-
-def is_pull(row: Row) -> bool:
-    """Operation pull and assembly pull are issued by Oracle with the operation's transaction."""
-    return "PULL" in text_of(row, "SupplyType").upper()
-
-
-def is_fixed(row: Row) -> bool:
-    """A quantity that does not follow the pieces."""
-    return "FIX" in text_of(row, "BasisType").upper()
-
-
-def _slot(resource: Resource, units: Units) -> ActivitySlot:
-    return ActivitySlot(slot=resource.slot, name=resource.code, unit=units.ours(resource.unit), planned=resource.usage)
-
-
-def _sequence(row: Row) -> Decimal:
-    return decimal_of(row.get("OperationSequenceNumber"))
-
-
-def _in_routing_order(rows: list[Row]) -> list[Row]:
-    return sorted(rows, key=_sequence)
-
-
-def _is_count_point(row: Row) -> bool:
-    return row.get("CountPointOperationFlag") is None or is_true(row.get("CountPointOperationFlag"))
-
-
-def _confirmation(counted: bool, all_counted: bool) -> ConfirmationMode:
-    """Where some operations are no count points, Oracle transacts those with the next count point."""
-    if all_counted:
-        return ConfirmationMode.REQUIRED
-    return ConfirmationMode.MILESTONE if counted else ConfirmationMode.NONE
-
-
-def _receives_by_itself(header: Row) -> bool:
-    """The last operation puts the product into the completion subinventory; without one it waits for a receipt."""
-    return "ComplSubinventoryCode" not in header or bool(text_of(header, "ComplSubinventoryCode"))
-
-
-def _shown(row: Row, name: str) -> Decimal | None:
-    return amount_of(row[name]) if row.get(name) not in (None, "") else None
-
-
-def _totals(row: Row, header: Row) -> OperationTotals:
-    completed, scrapped, rejected = [
-        amount_of(row.get(name)) for name in ("CompletedQuantity", "ScrappedQuantity", "RejectedQuantity")
-    ]
-    planned = amount_of(header.get("PlannedStartQuantity"))
-    return OperationTotals(
-        operation=operation_number(_sequence(row)),
-        yield_quantity=completed,
-        scrap_quantity=scrapped,
-        rework_quantity=rejected,
-        final=planned > ZERO and completed + scrapped + rejected >= planned,
-    )

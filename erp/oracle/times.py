@@ -12,7 +12,8 @@ from zoneinfo import ZoneInfo
 
 from erp.oracle.arithmetic import as_figures, booking
 from erp.oracle.lines import Line, TransactionLines
-from erp.oracle.orders import OracleOrder, Orders, Resource
+from erp.oracle.order_rows import OracleOrder, Resource
+from erp.oracle.orders import Orders
 from erp.oracle.settings import OracleSettings, Units, sequence_number
 from erp.oracle.wire import Row, amount_of, day_at, decimal_of, decimal_text, number_json
 from erp.port import SendGuard

@@ -6,6 +6,7 @@ Our key travels in both reference fields. Found: among the completed transaction
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
@@ -17,7 +18,7 @@ from erp.oracle.completed import CompletedTransactions
 from erp.oracle.failures import OracleNotFound, business_error
 from erp.oracle.items import Items
 from erp.oracle.settings import OracleSettings, Units
-from erp.oracle.wire import Row, day_at, number_json, text_literal, text_of
+from erp.oracle.wire import Row, UnreadableAnswer, day_at, number_json, text_literal, text_of
 from erp.port import SendGuard
 from signals.documents import Booking, ErpDocument, GoodsMovement, Snapshot
 from signals.errors import ErpError, ErpInDoubt, ErpMisconfigured, ErpRejected
@@ -149,8 +150,14 @@ class Transfers:
         answer = await self._client.create(STAGED, self._row(intent, transfer, organization), guard)
         error = _error_of(answer)
         if error:
+            await self._discard(answer, guard)
             raise business_error(f"Oracle refused the transfer of {transfer.material}: {' '.join(error)}", *error)
         return await self._settled(intent, transfer, answer)
+
+    async def _discard(self, refused: Row, guard: SendGuard) -> None:
+        """Delete the row that Oracle keeps of a refused transfer; where that fails, the next request does it."""
+        with contextlib.suppress(ErpError, UnreadableAnswer):
+            await self._client.remove(await self._client.item_of(refused), guard)
 
     async def _settled(self, intent: PostingIntent, transfer: Transfer, answer: Row) -> Booking:
         """A processed row has left the interface; one that is still there waits, or was refused in the meantime."""

@@ -350,3 +350,35 @@ async def test_a_movement_that_only_waits_in_the_interface_is_pending() -> None:
     booking = await erp.post(intent(moved("RM-1")), free)
     assert (booking.document, booking.pending, booking.receipt) == (None, True, "300000012345678999")
     await erp.aclose()
+
+
+async def test_a_look_that_fails_after_a_booking_takes_nothing_back() -> None:
+    reads = iter([ORDER])
+
+    def handle(request: httpx.Request) -> httpx.Response:
+        if request.method == "POST":
+            return created("false", line())
+        if not request.url.path.endswith("/workOrders"):
+            return httpx.Response(200, json={"items": [], "hasMore": False})
+        order = next(reads, None)
+        return httpx.Response(200, json={"items": [order]}) if order else httpx.Response(503, text="down")
+
+    erp = create_oracle(config_for("https://oracle.example"), "demo", ENVIRON, transport=httpx.MockTransport(handle))
+    document = (await erp.post(intent(confirmed("WO1")), free)).document
+    assert document is not None
+    assert "not read after the booking" in document.warnings[0]
+    await erp.aclose()
+
+
+async def test_a_duplicate_that_cannot_be_looked_at_stays_a_doubt() -> None:
+    from tests.oracle.test_oracle_records import opened
+
+    def handle(request: httpx.Request) -> httpx.Response:
+        if request.method == "GET":
+            return httpx.Response(503, text="down")
+        return httpx.Response(400, json={"o:errorDetails": [{"detail": "exists already", "o:errorCode": "JBO-25013"}]})
+
+    erp = create_oracle(config_for("https://oracle.example"), "demo", ENVIRON, transport=httpx.MockTransport(handle))
+    with pytest.raises(ErpInDoubt):
+        await erp.post(intent(opened()), free)
+    await erp.aclose()

@@ -10,6 +10,7 @@ import pytest
 from erp.oracle import OracleErp
 from erp.port import FoundBy
 from signals.bookings import StockKind, TransactionType
+from signals.documents import Snapshot
 from signals.erp_reads import Probe
 from signals.errors import ErpRejected, Reason
 from signals.orders import ErpOrderStatus
@@ -132,6 +133,7 @@ def test_every_kind_of_posting_is_declared(oracle: OracleProcess, erp: OracleErp
 async def test_a_bare_number_has_no_way_back(erp: OracleErp) -> None:
     bare = Reverse(plant="demo", posting_date=DAY, document="X")
     assert (await erp.check(intent(bare))).startswith("oracle-reverse-original/1")
+    assert (await erp.find(intent(bare), Snapshot())).document is None
 
 
 # --- probe -----------------------------------------------------------------------------------------------------------
