@@ -144,12 +144,12 @@ class PostingProcedure:
 
     async def _post(self, record: PostingRecord) -> Stand:
         """A claimed posting: check it, look first, then send."""
-        rules = await self._check(record)
         transaction = record.transaction
         if isinstance(transaction, Reverse):
             own = self._erp.capabilities.can(transaction.original_type)
             if own.reversed_by in (ReversedBy.PERSON, ReversedBy.NEVER):
                 return await self._outcomes.left_to_a_person(record, own.reason or own.note)
+        rules = await self._check(record)
         other = await self._ledger.sent_posting(record.plant, record.order)
         if other is not None and other.key != record.key:
             # Its document may show already and would be taken for a stranger's where documents carry no keys.

@@ -174,7 +174,10 @@ async def give_back(world: Any, tag: str) -> Transaction:
 
 
 async def receive(world: Any, tag: str) -> Transaction:
-    await seed(world, f"{tag}8", operations=[{"operation": "0010", "work_centre": f"W{tag}", "receipt": False}])
+    """An order that names no completion subinventory receives by a transaction of its own."""
+    one = [{"operation": "0010", "work_centre": f"W{tag}"}]
+    await seed(world, f"{tag}8", operations=one, storage_location="", components=[])
+    await act(world, confirmed(f"{tag}8", yield_quantity=Decimal(6)))
     return ReceiveGoods(
         **common(f"{tag}8"), material=f"F{tag}8", quantity=Decimal(6), unit="PC", storage_location="FG01"
     )
