@@ -84,6 +84,9 @@ class DynamicsOptions(Message):
     )
     unique_times: bool = Field(default=True, description="the key spells the fraction of a second of ExecutedDateTime")
     license_plates: bool = Field(default=False, description="each report as finished gets a license plate of its own")
+    report_batches: bool = Field(
+        default=False, description="the output is batch-managed: report the batch made, also where the order names none"
+    )
     picking_list_version: Literal["old", "new"] = "new"
     negative_quantities: bool = Field(default=False, description="proved on the tenant: negative picking lists post")
     hold_route: Literal["inventory_status", "quality_order"] = Field(

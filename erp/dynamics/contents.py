@@ -40,6 +40,7 @@ END = "ProdProductionOrderEnd"
 
 HOURS = {"H": 1, "HUR": 1, "STD": 1, "HR": 1, "MIN": 60, "S": 3600, "SEC": 3600}
 SMALLEST_HOURS = Decimal("0.0001")
+ERROR_CAUSES = ("None", "Material", "Machine", "OperatingStaff")
 ZERO = Decimal(0)
 
 Signature = tuple[str | Decimal, ...]
@@ -100,7 +101,7 @@ class Contents:
         base["AutomaticRouteConsumptionRule"] = by_route
         if limited:
             base |= {"FromOperationNumber": last, "ToOperationNumber": last}
-        if done.batch:
+        if done.batch and (self._options.report_batches or plan.batch):
             base["ItemBatchNumber"] = done.batch
         if self._options.license_plates:
             base["LicensePlateNumber"] = short_key(key)
@@ -258,8 +259,16 @@ class Contents:
     # --- words -------------------------------------------------------------------------------------------------------
 
     def error_cause(self, reason: str) -> str:
-        """Enum ProdErrorCause of a machine reason; None where the plant file maps none."""
-        return self._settings.scrap_reasons.get(reason, "None") if reason else "None"
+        """Enum ProdErrorCause of a machine reason; None where the plant file maps none, or what Dynamics has not."""
+        cause = self._settings.scrap_reasons.get(reason, "None")
+        return cause if cause in ERROR_CAUSES else "None"
+
+    def unsaid(self, done: ConfirmProduction) -> tuple[str, ...]:
+        """What of a confirmation Dynamics has no word for, as warnings of its document."""
+        cause = self._settings.scrap_reasons.get(done.reason, "")
+        if not done.scrap_quantity or not cause or cause in ERROR_CAUSES:
+            return ()
+        return (f"reason {done.reason} is mapped to {cause}, which is no error cause of Dynamics: None was reported",)
 
     def task(self, slot: int) -> str:
         """Task type of an activity's hours; empty where the plant file says nothing of the slot."""

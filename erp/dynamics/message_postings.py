@@ -177,7 +177,8 @@ class MessagePostings:
         plan = await self._plans.of(message.order)
         warnings = verdict.warnings if verdict is not None else ()
         if isinstance(intent.transaction, ConfirmProduction):
-            return self._journals.document(journal, plan).model_copy(update={"key": intent.key, "warnings": warnings})
+            told = warnings + self._contents.unsaid(intent.transaction)
+            return self._journals.document(journal, plan).model_copy(update={"key": intent.key, "warnings": told})
         return ErpDocument(
             document=journal.document,
             kind=_KINDS.get(type(intent.transaction), "message"),

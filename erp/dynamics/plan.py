@@ -70,6 +70,11 @@ class OrderPlan:
         return text_of(self.header, "ItemNumber")
 
     @property
+    def batch(self) -> str:
+        """The batch the order is planned for: its item is batch-managed then, and refuses one otherwise."""
+        return text_of(self.header, "ItemBatchNumber")
+
+    @property
     def scheduled(self) -> Decimal:
         return decimal_of(self.header.get("ScheduledQuantity"))
 

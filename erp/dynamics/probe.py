@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 
 from erp.dynamics.client import DynamicsClient
+from erp.dynamics.contents import ERROR_CAUSES
 from erp.dynamics.failures import EntityNotPublic
 from erp.dynamics.odata import equal, text_of
 from erp.dynamics.settings import (
@@ -59,8 +60,7 @@ class Prober:
             optional.append(("nonconformances", self._nonconformances, hint))
         found += [await self._tried(name, work, hint) for name, work, hint in required]
         found += [await self._tried(name, work, hint, required=False) for name, work, hint in optional]
-        found.append(self._events())
-        return found
+        return [*found, *self._causes(), self._events()]
 
     async def _tried(self, name: str, work: Callable[[], Awaitable[str]], hint: str, *, required: bool = True) -> Probe:
         try:
@@ -146,6 +146,16 @@ class Prober:
     async def _set(self, entity_set: str) -> str:
         await self._client.read_entities(entity_set, top="1")
         return f"{entity_set} can be read"
+
+    def _causes(self) -> list[Probe]:
+        """Reasons that the plant file maps to what Dynamics does not have, as after a change of `kind`."""
+        wrong = {r: c for r, c in self._settings.scrap_reasons.items() if c not in ERROR_CAUSES}
+        if not wrong:
+            return []
+        told = ", ".join(f"{reason} to {cause}" for reason, cause in wrong.items())
+        message = f"scrap_reasons map {told}; such scrap is reported without a cause"
+        hint = f"map them to {', '.join(ERROR_CAUSES)}"
+        return [Probe(name="scrap reasons", ok=False, required=False, message=message, hint=hint)]
 
     def _events(self) -> Probe:
         if self._hears:

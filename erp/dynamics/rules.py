@@ -28,7 +28,6 @@ from signals.transactions import (
     Reverse,
 )
 
-ERROR_CAUSES = ("None", "Material", "Machine", "OperatingStaff")
 BATCH_LENGTH = 20
 NO_ROUTE = (MaterialPosition.IN_WORK, MaterialPosition.CONSUMED)
 
@@ -82,9 +81,6 @@ class Rules:
                 f"dynamics-rework/1: order {done.order} operation {done.operation}: Dynamics has no rework quantity; "
                 "report the pieces as good or error when their rework is done"
             )
-        cause = self._contents.error_cause(done.reason)
-        if cause not in ERROR_CAUSES:
-            return f"dynamics-error-cause/1: {done.reason} is mapped to {cause}; causes are {', '.join(ERROR_CAUSES)}"
         return (
             self._activities(done.activities)
             or _output(plan, done)

@@ -69,6 +69,9 @@ class DynamicsOptions(Protocol):
     def license_plates(self) -> bool: ...
 
     @property
+    def report_batches(self) -> bool: ...
+
+    @property
     def picking_list_version(self) -> str: ...
 
     @property

@@ -175,3 +175,11 @@ def test_literals_and_numbers() -> None:
 )
 def test_infolog_texts_have_classes(text: str, reason: Reason) -> None:
     assert meaning_of(text).reason is reason
+
+
+def test_a_batch_is_reported_where_the_order_is_planned_for_one_or_the_plant_says_so() -> None:
+    tracked = plan(line())
+    tracked.header["ItemBatchNumber"] = "B-OLD"
+    assert "ItemBatchNumber" not in row(confirm(batch="B-7"))
+    assert row(confirm(batch="B-7", of=tracked))["ItemBatchNumber"] == "B-7"
+    assert row(confirm(batch="B-7", options={"report_batches": True}))["ItemBatchNumber"] == "B-7"

@@ -19,7 +19,7 @@ from signals.transactions import (
     Reverse,
     TransactionType,
 )
-from tests.dynamics.conftest import PLANT, TODAY, DynamicsProcess, confirmation, free, intent_for
+from tests.dynamics.conftest import PLANT, TODAY, DynamicsProcess, booked, confirmation, free, intent_for
 
 LOT = ComponentUse(material="LOT-1", quantity=Decimal(2), unit="PC", batch="B1")
 STEEL = ComponentUse(material="RM-1", quantity=Decimal(2), unit="KGM")
@@ -58,10 +58,17 @@ async def test_an_old_picking_list_names_no_lot(dynamics: DynamicsProcess, order
     assert (await erp.check(loaded)).startswith("dynamics-lot/1")
 
 
-async def test_a_mapped_cause_that_dynamics_does_not_have(dynamics: DynamicsProcess, order: str) -> None:
+async def test_a_mapped_cause_that_dynamics_does_not_have_is_said_and_stops_nothing(
+    dynamics: DynamicsProcess, started: str
+) -> None:
     erp = dynamics.adapter(scrap_reasons={"SCRATCH": "0042"})
-    told = await erp.check(confirmation(order, "0030", "5", "1", reason="SCRATCH"))
-    assert told.startswith("dynamics-error-cause/1")
+    intent = confirmation(started, "0030", "5", "1", reason="SCRATCH")
+    assert await erp.check(intent) == ""
+    document = (await booked(erp, intent)).document
+    assert document is not None
+    assert "is mapped to 0042" in document.warnings[0]
+    told = next(p for p in await erp.probe() if p.name == "scrap reasons")
+    assert (told.ok, told.required) == (False, False)
 
 
 async def test_the_main_item_is_never_received_apart(erp: DynamicsErp, order: str) -> None:
