@@ -16,7 +16,20 @@ import typer
 from typer._click.exceptions import UsageError
 from typer.main import get_command
 
-from workers.cli import cases, check, demo, erp, orders, parked, processes, replay, simulate, trace
+from workers.cli import (
+    cases,
+    check,
+    demo,
+    erp,
+    exceptions,
+    orders,
+    parked,
+    processes,
+    replay,
+    simulate,
+    trace,
+    void_order,
+)
 from workers.cli.outcome import ExitCode, failure_of
 from workers.cli.output import say_failure, set_up_logging
 
@@ -52,7 +65,9 @@ def _options(
 
 app.command("demo")(demo.demo)
 app.command("check")(check.check)
+orders.app.command("void")(void_order.void_order)
 app.add_typer(orders.app, name="orders")
+app.add_typer(exceptions.app, name="exceptions")
 app.add_typer(cases.app, name="cases")
 app.add_typer(erp.app, name="erp")
 app.add_typer(parked.app, name="parked")

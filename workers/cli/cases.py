@@ -11,6 +11,7 @@ import typer
 from signals.decisions import Answer, DecideCase
 from signals.documents import CaseAction
 from signals.errors import BadInput
+from workers.cli.deciding import decide_one, named_cases
 from workers.cli.office import new_decision, office, plain, this_person
 from workers.cli.options import AsJson, By, DataFolder, DecisionId, LedgerUrl, PlantFile
 from workers.cli.output import say_result, table
@@ -59,6 +60,10 @@ def decide_case(
     reason: Annotated[str, typer.Option("--reason", help="Why; it is kept with the decision.")],
     by: By = "",
     quantity: Annotated[str | None, typer.Option("--quantity", help="Adopt only this much of a hand entry.")] = None,
+    role: Annotated[str, typer.Option("--role", help="As what you decide; default: as the case's owner.")] = "",
+    document: Annotated[
+        str, typer.Option("--document", help="For a posting in doubt: the document that stands in the ERP.")
+    ] = "",
     decision_id: DecisionId = None,
     data: DataFolder = None,
     ledger: LedgerUrl = None,
@@ -67,7 +72,7 @@ def decide_case(
     """Decide a case. The same decision id again gets the same answer."""
     decision = DecideCase(
         decision_id=new_decision(decision_id), case_id=case, action=action, by=this_person(by), reason=reason,
-        quantity=_amount(quantity),
+        quantity=_amount(quantity), role=role, document=document,
     )  # fmt: skip
     answer = run_result(_decide(decision, plant, data, ledger))
     result = {"case": case, "action": action.value, "accepted": answer.accepted, "message": answer.message}
@@ -76,14 +81,9 @@ def decide_case(
 
 async def _decide(decision: DecideCase, plant: Path, data: Path | None, ledger: str | None) -> Answer:
     async with office(plant, data, ledger) as place:
-        cases = await place.ledger.cases(place.plant_id, open_only=False)
-        found = next((c for c in cases if c.case_id == decision.case_id), None)
-        if found is None:
-            hint = "`plantwright cases list --plant …` shows the open ones"
-            raise BadInput(
-                f"plant {place.plant_id} has no case {decision.case_id}", subject=decision.case_id, hint=hint
-            )
-        return await place.tell(await place.order_handle(found.order), "decide_case", decision, f"case {found.case_id}")
+        [case] = await named_cases(place, [decision.case_id])
+        owned = decision.model_copy(update={"role": decision.role or case.owner_role})
+        return await decide_one(place, case, owned)
 
 
 def _amount(text: str | None) -> Decimal | None:

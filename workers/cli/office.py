@@ -76,11 +76,11 @@ class Office:
         try:
             return await handle.query("status", result_type=OrderStatus, rpc_timeout=ANSWER_WITHIN)
         except WorkflowQueryFailedError as error:
-            raise NoAnswer(f"order {order} cannot say how it stands: {error}", hint=self._worker_hint()) from error
+            raise NoAnswer(f"order {order} cannot say how it stands: {error}", hint=self.worker_hint()) from error
         except RPCError as error:
             if error.status is RPCStatusCode.NOT_FOUND:
                 return None
-            raise NoAnswer(f"no worker answers for order {order}", hint=self._worker_hint()) from error
+            raise NoAnswer(f"no worker answers for order {order}", hint=self.worker_hint()) from error
 
     async def tell(self, handle: WorkflowHandle[Any, Any], update: str, message: BaseModel, about: str) -> Answer:
         """Send a person's decision. Raises BadInput where nobody is there to decide for, NoAnswer without a worker."""
@@ -92,12 +92,12 @@ class Office:
         except WorkflowUpdateFailedError as error:
             raise BadInput(f"{about}: {error.cause}", subject=about) from error
         except WorkflowUpdateRPCTimeoutOrCancelledError as error:
-            raise NoAnswer(f"{about}: no worker took the decision in", hint=self._worker_hint()) from error
+            raise NoAnswer(f"{about}: no worker took the decision in", hint=self.worker_hint()) from error
         except RPCError as error:
             if error.status is RPCStatusCode.NOT_FOUND:
                 hint = f"`plantwright orders list --plant …` shows what runs at plant {self.plant_id}"
                 raise BadInput(f"{about} is not running", subject=about, hint=hint) from error
-            raise NoAnswer(f"{about}: {error.message}", hint=self._worker_hint()) from error
+            raise NoAnswer(f"{about}: {error.message}", hint=self.worker_hint()) from error
         if not answer.accepted:
             raise BadInput(f"{about}: {answer.message}", subject=about)
         return answer
@@ -114,9 +114,10 @@ class Office:
         answer = await client.workflow_service.describe_task_queue(request, timeout=ANSWER_WITHIN)
         since = datetime.now(UTC) - POLLED_WITHIN
         if not any(p.last_access_time.ToDatetime(UTC) > since for p in answer.pollers):
-            raise NoAnswer(f"no worker serves plant {self.plant_id} (task queue {queue})", hint=self._worker_hint())
+            raise NoAnswer(f"no worker serves plant {self.plant_id} (task queue {queue})", hint=self.worker_hint())
 
-    def _worker_hint(self) -> str:
+    def worker_hint(self) -> str:
+        """What to look at where no worker answers."""
         return "start one with `plantwright worker --plant …`, or look at its log"
 
 

@@ -51,6 +51,7 @@ def lineage(order: str, found: OrderTrace) -> dict[str, Any]:
             {"source": e.source, "seq": e.event.seq, **e.event.event.model_dump(mode="json")} for e in found.events
         ],
         "cases": [plain(case) for case in found.cases],
+        "amendments": [plain(amendment) for amendment in found.amendments],
         "parked": [plain(item) for item in found.parked],
     }
 
@@ -127,6 +128,7 @@ def _shown(result: dict[str, Any]) -> RenderableType:
                 document["document"], document["operation"], document["yield_quantity"], document["scrap_quantity"]
             )
         parts.append(by_hand)
+    parts += [f"posting {a['key']} was amended by {a['by']}: {a['reason']}" for a in result["amendments"]]
     if result["parked"]:
         parts.append(f"{len(result['parked'])} parked items: `plantwright parked list --all`")
     return Group(*parts)

@@ -1,0 +1,195 @@
+"""How a person's decision on a case reaches the process that carries it out, one by one and for one cause at once.
+
+A case about a posting is decided at its ErpException, which is started where it does not run; any other case at its
+order. Sub-decisions of a bulk decision have ids derived from its own, so that a repeat goes on where it stopped.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from temporalio.client import (
+    WithStartWorkflowOperation,
+    WorkflowUpdateFailedError,
+    WorkflowUpdateRPCTimeoutOrCancelledError,
+)
+from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
+from temporalio.service import RPCError
+
+from signals.decisions import Answer, DecideCase
+from signals.documents import Case, CaseAction
+from signals.errors import BadInput
+from signals.exceptions import CaseSearch, ListedCase
+from signals.ids import exception_workflow_id, order_workflow_id, plant_task_queue
+from workers.cli.office import ANSWER_WITHIN, Office
+from workers.cli.outcome import NoAnswer
+
+AT_ONCE = 8
+"""Decisions under way at the same time."""
+
+
+@dataclass(frozen=True)
+class Filter:
+    """Which open cases are meant, by their cause."""
+
+    code: str = ""
+    error_class: str = ""
+    order: str = ""
+    owner: str = ""
+    material: str = ""
+    overdue: bool = False
+
+    @property
+    def is_empty(self) -> bool:
+        return not any((self.code, self.error_class, self.order, self.owner, self.material, self.overdue))
+
+    def search(self, *, open_only: bool = True) -> CaseSearch:
+        return CaseSearch(
+            code=self.code,
+            error_class=self.error_class,
+            order=self.order,
+            owner=self.owner,
+            material=self.material,
+            due_before=datetime.now(UTC) if self.overdue else None,
+            open_only=open_only,
+        )
+
+
+@dataclass
+class Wish:
+    """What a person wants done with every case that is meant."""
+
+    action: CaseAction
+    by: str
+    role: str
+    reason: str
+    decision_id: str
+    document: str = ""
+
+    def for_case(self, case: Case, *, bulk: bool) -> DecideCase:
+        return DecideCase(
+            decision_id=f"{self.decision_id}:{case.case_id}" if bulk else self.decision_id,
+            case_id=case.case_id,
+            action=self.action,
+            by=self.by,
+            role=self.role,
+            reason=self.reason,
+            document=self.document,
+        )
+
+
+@dataclass
+class Outcome:
+    """What became of a wish, case by case."""
+
+    asked: int = 0
+    decided: list[str] = field(default_factory=list)
+    refused: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def done(self) -> int:
+        return len(self.decided) + len(self.refused)
+
+
+async def decide_one(place: Office, case: Case, decision: DecideCase) -> Answer:
+    """Raises BadInput where the decision is refused, NoAnswer where no worker answers."""
+    about = f"case {case.case_id}"
+    if case.posting_key is None:
+        return await place.tell(await place.order_handle(case.order), "decide_case", decision, about)
+    answer = await _at_its_exception(place, case, decision, about)
+    if not answer.accepted:
+        raise BadInput(f"{about}: {answer.message}", subject=case.case_id)
+    return answer
+
+
+async def _at_its_exception(place: Office, case: Case, decision: DecideCase, about: str) -> Answer:
+    from workflows.common import TASK_TIMEOUT
+    from workflows.exception_messages import ExceptionInput
+
+    assert case.posting_key is not None
+    order = order_workflow_id(place.plant_id, case.order)
+    start: WithStartWorkflowOperation[Any, Any] = WithStartWorkflowOperation(
+        "ErpException",
+        ExceptionInput(plant=place.plant_id, posting_key=case.posting_key, order=case.order, report_to=order),
+        id=exception_workflow_id(place.plant_id, case.posting_key),
+        task_queue=plant_task_queue(place.plant_id),
+        id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
+        id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE,
+        task_timeout=TASK_TIMEOUT,
+    )
+    client = await place.client()
+    try:
+        # The workflow knows a repeated decision by its own id; the server would answer a known update from memory.
+        return await client.execute_update_with_start_workflow(
+            "decide",
+            decision,
+            start_workflow_operation=start,
+            id=str(uuid.uuid4()),
+            result_type=Answer,
+            rpc_timeout=ANSWER_WITHIN,
+        )
+    except WorkflowUpdateFailedError as error:
+        raise BadInput(f"{about}: {error.cause}", subject=case.case_id) from error
+    except WorkflowUpdateRPCTimeoutOrCancelledError as error:
+        raise NoAnswer(f"{about}: no worker took the decision in", hint=place.worker_hint()) from error
+    except RPCError as error:
+        raise NoAnswer(f"{about}: {error.message}", hint=place.worker_hint()) from error
+    finally:
+        # The operation keeps a failure a second time; unasked, it would be logged as never retrieved.
+        with suppress(Exception, asyncio.CancelledError):
+            async with asyncio.timeout(0):
+                await start.workflow_handle()
+
+
+async def decide_many(
+    place: Office, cases: Sequence[Case], wish: Wish, *, bulk: bool, tell: Callable[[Outcome], None]
+) -> Outcome:
+    """Decide them all, a few at a time; a refusal of one holds up no other. Raises NoAnswer where nobody answers."""
+    outcome = Outcome(asked=len(cases))
+    await place.client()  # one connection, made before many want it
+    turn = asyncio.Semaphore(AT_ONCE)
+
+    async def decide(case: Case) -> None:
+        async with turn:
+            try:
+                await decide_one(place, case, wish.for_case(case, bulk=bulk))
+                outcome.decided.append(case.case_id)
+            except BadInput as error:
+                outcome.refused[case.case_id] = str(error)
+            tell(outcome)
+
+    try:
+        async with asyncio.TaskGroup() as group:
+            for case in cases:
+                group.create_task(decide(case))
+    except BaseExceptionGroup as failed:
+        first = failed.exceptions[0]
+        if isinstance(first, NoAnswer):
+            again = f"give --decision-id {wish.decision_id} again to go on where it stopped" if bulk else first.hint
+            raise NoAnswer(f"{outcome.done} of {outcome.asked} decided; {first}", hint=again) from failed
+        raise first from failed
+    return outcome
+
+
+async def named_cases(place: Office, ids: Sequence[str]) -> list[Case]:
+    """The cases with these ids, in any state. Raises BadInput for one that the plant does not have."""
+    found: list[Case] = []
+    for case_id in dict.fromkeys(ids):
+        file = await place.ledger.case_file(place.plant_id, case_id)
+        if file is None:
+            hint = "`plantwright exceptions list --plant …` shows the open ones"
+            raise BadInput(f"plant {place.plant_id} has no case {case_id}", subject=case_id, hint=hint)
+        found.append(file.case)
+    return found
+
+
+async def meant_cases(place: Office, wanted: Filter, action: CaseAction) -> list[ListedCase]:
+    """Open, undecided cases of one cause that the action settles."""
+    found = await place.ledger.find_cases(place.plant_id, wanted.search())
+    return [listed for listed in found if listed.action == "" and action in listed.case.allowed]
