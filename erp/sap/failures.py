@@ -36,6 +36,7 @@ REASONS: dict[str, Reason] = {
     "M7/188": Reason.MASTER_DATA,
     "M7/189": Reason.RULE,
     "M7/190": Reason.RULE,
+    "M7/191": Reason.RULE,
     "M7/202": Reason.MASTER_DATA,
     "M7/360": Reason.MASTER_DATA,
     "M8/147": Reason.MASTER_DATA,

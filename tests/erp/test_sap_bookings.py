@@ -128,6 +128,18 @@ async def test_serial_numbers_are_received_apart_from_their_confirmation(sap, er
     assert (await scene.effect())["received"] == ["2"]
 
 
+@pytest.mark.parametrize(("kind", "stock_type"), [(StockKind.BLOCKED, "07"), (StockKind.INSPECTION, "02")])
+async def test_the_automatic_receipt_of_a_held_scope_goes_where_the_hold_wants_it(scene, erp, kind, stock_type):
+    confirmation = ConfirmProduction(
+        **common(scene.tag), operation="0020", yield_quantity=Decimal(4), unit="PC", receipt_stock=kind
+    )
+    intent = intent_of(confirmation)
+    expected = await erp.expected_movements(intent)
+    document = await erp.read_back(await book(erp, intent))
+    assert await stock(scene, "F") == {("FG01", "", stock_type): "4"}
+    assert [(m.material, m.quantity) for m in document.goods_movements] == [(m.material, m.quantity) for m in expected]
+
+
 async def test_a_confirmation_without_serial_numbers_has_nothing_that_follows(scene, erp):
     assert await erp.follow_ups(intent_of(await scenes.confirm(scene))) == []
 
