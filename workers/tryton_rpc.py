@@ -18,6 +18,7 @@ import httpx
 from workers.tryton_environment import TrytonUnusable
 
 DATABASE = "plant"
+MOST_LOOKS = 5
 MARK = "plantwright:"
 """Opens the line of a note that a program reads: JSON behind it."""
 Row = dict[str, Any]
@@ -83,8 +84,15 @@ class TrytonAdmin:
 
     async def rows(self, model: str, domain: Domain, fields: Iterable[str], order: str = "id") -> list[Row]:
         """All records that match, in that order; fields of what they point to as `name.field`."""
-        found = await self.call(f"model.{model}.search_read", domain, 0, None, [[order, "ASC"]], list(fields))
-        return [_flat(row) for row in found]
+        for looks_left in reversed(range(MOST_LOOKS)):
+            try:
+                found = await self.call(f"model.{model}.search_read", domain, 0, None, [[order, "ASC"]], list(fields))
+                return [_flat(row) for row in found]
+            except TrytonRefused as refused:
+                # Tryton lists and then reads; somebody deleted one in between.
+                if not looks_left or "don't exist" not in str(refused):
+                    raise
+        raise AssertionError("the last look answers or raises")
 
     async def find(self, model: str, domain: Domain) -> int | None:
         """The id of the first match."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import date
 from decimal import Decimal
+from typing import cast
 
 from erp.port import SendGuard
 from erp.tryton.client import TrytonClient
@@ -17,7 +18,7 @@ from erp.tryton.drafts import Drafts, Flow, component, good_pieces, rounded, scr
 from erp.tryton.lifecycle import Lifecycle
 from erp.tryton.productions import Production, Productions, Work
 from erp.tryton.settings import TrytonSettings
-from erp.tryton.told import Confirmation, Movement, PlanLine
+from erp.tryton.told import Booked, Confirmation, Movement, PlanLine
 from signals.base import ZERO
 from signals.bookings import ComponentUse, StockKind
 from signals.documents import ErpDocument, GoodsMovement
@@ -63,12 +64,16 @@ class Bookings:
             return document_of(production, note, self._ours)
         work = production.work(transaction.operation)
         flows = self._flows(production, transaction)
-        await self._drafts.clear(production)
-        moves = await self._moves(production, flows, transaction.posting_date)
-        told = self._confirmation(intent, transaction, production, moves)
-        if moves:
-            note_id = await self._drafts.note(production, told)
-            await self._client.book("model.stock.move.do", list(moves), guard=guard)
+        note = production.prepared(intent.key)
+        if note is None:
+            await self._drafts.clear(production)
+            moves = await self._moves(production, flows, transaction.posting_date)
+            told = self._confirmation(intent, transaction, production, moves)
+            note_id = await self._drafts.note(production, told) if moves else 0
+        else:
+            note_id, told = note.id, cast(Confirmation, note.told)
+        if told.moves:
+            await self._do(production, told, guard)
         else:
             note_id = await self._note_books(production, told, guard)
         await self._lifecycle.afterwards(self._follow(with_done(production, flows), work, told))
@@ -79,12 +84,16 @@ class Bookings:
         if (note := production.booked_note(intent.key)) is not None:
             return document_of(production, note, self._ours)
         flows, what = await self._goods(production, transaction)
-        await self._drafts.clear(production)
-        moves = await self._moves(production, flows, transaction.posting_date)
-        told = Movement(key=intent.key, operation=transaction.operation, what=what,
-                        posting_date=transaction.posting_date, moves=moves)  # fmt: skip
-        note_id = await self._drafts.note(production, told)
-        await self._client.book("model.stock.move.do", list(moves), guard=guard)
+        note = production.prepared(intent.key)
+        if note is None:
+            await self._drafts.clear(production)
+            moves = await self._moves(production, flows, transaction.posting_date)
+            told = Movement(key=intent.key, operation=transaction.operation, what=what,
+                            posting_date=transaction.posting_date, moves=moves)  # fmt: skip
+            note_id = await self._drafts.note(production, told)
+        else:
+            note_id, told = note.id, cast(Movement, note.told)
+        await self._do(production, told, guard)
         await self._lifecycle.afterwards(self._drafts.plan_the_rest(with_done(production, flows)))
         return self._posted(production, note_id, told, flows)
 
@@ -108,6 +117,14 @@ class Bookings:
         if any(flow.is_input for flow in flows):
             moves = await self._drafts.reserve(production)
         return tuple(moves)
+
+    async def _do(self, production: Production, told: Booked, guard: SendGuard) -> None:
+        """The one call that books. A refusal may mean that an earlier attempt's call was late and has just booked."""
+        try:
+            await self._client.book("model.stock.move.do", list(told.moves), guard=guard)
+        except ErpRejected:
+            if (await self._productions.read(production.number)).booked_note(told.key) is None:
+                raise
 
     async def _note_books(self, production: Production, told: Confirmation, guard: SendGuard) -> int:
         values = self._drafts.note_values(production, told)

@@ -18,7 +18,7 @@ import structlog
 
 from erp.budget import shared_budget
 from erp.port import CallBudget, SendGuard
-from erp.tryton.failures import TrytonWarning, connection_failure, error_of, failure_of
+from erp.tryton.failures import VANISHED, TrytonWarning, connection_failure, error_of, failure_of
 from erp.tryton.settings import TrytonSettings
 from erp.tryton.wire import Row, decoded, encoded
 from signals.errors import ErpBusy, ErpInDoubt, ErpMisconfigured, ErpUnavailable
@@ -31,6 +31,7 @@ LANGUAGE = "en"
 ANSWERED_YES = frozenset({"effective_date_future", "under_tolerance", "over_tolerance", "unexpected_product"})
 """Warnings whose question was decided before we post: the date by the plant's calendar, the quantity by the machine."""
 MOST_WARNINGS = 5
+MOST_LOOKS = 3
 
 Domain = list[Any]
 
@@ -128,8 +129,17 @@ class TrytonClient:
         raise ErpUnavailable(f"{method}: Tryton asks again and again; nothing was booked", code="warnings")
 
     async def rows(self, model: str, domain: Domain, fields: Iterable[str], *order: Sequence[str]) -> list[Row]:
-        """All records that match; fields behind a reference come nested under `name.`."""
+        """All records that match; fields behind a reference come nested under `name.`.
+
+        Tryton lists and then reads: what somebody deletes in between makes it fail, and it is asked again.
+        """
         sort = [list(part) for part in order] or [["id", "ASC"]]
+        for _ in range(MOST_LOOKS - 1):
+            try:
+                return await self.call(f"model.{model}.search_read", domain, 0, None, sort, list(fields))
+            except ErpBusy as error:
+                if error.code != VANISHED:
+                    raise
         return await self.call(f"model.{model}.search_read", domain, 0, None, sort, list(fields))
 
     async def create(self, model: str, *values: Row) -> list[int]:

@@ -15,9 +15,11 @@ import httpx
 
 from signals.errors import ErpBusy, ErpError, ErpInDoubt, ErpMisconfigured, ErpRejected, ErpUnavailable, Reason
 
+VANISHED = "UserError/vanished"
 _ACCESS = re.compile(r"^You are not allowed to access|access rule|^You can not (access|read)", re.IGNORECASE)
 _NO_MODULE = re.compile(r"^'?(production|stock|ir)\.[a-z_.]+'?$")
 _LOCKED = re.compile(r"database is locked|could not obtain lock|deadlock|could not serialize", re.IGNORECASE)
+_VANISHED = re.compile(r"^You are trying to read records .* don't exist", re.IGNORECASE)
 _REASONS = (
     (
         re.compile(r"reopen period|period .*closed|closed period", re.IGNORECASE),
@@ -28,7 +30,7 @@ _REASONS = (
     (re.compile(r"must be finished", re.IGNORECASE), "UserError/work_not_finished", Reason.ORDER_STATUS),
     (re.compile(r"not allowed to modify|number of digits", re.IGNORECASE), "UserError/field", Reason.CLIENT_BUG),
     (
-        re.compile(r"value is required|is not valid|domain|don't exist", re.IGNORECASE),
+        re.compile(r"value is required|is not valid|domain", re.IGNORECASE),
         "UserError/record",
         Reason.MASTER_DATA,
     ),
@@ -71,6 +73,9 @@ def error_of(payload: Any, what: str, *, booking: bool) -> ErpError:
 
 
 def _refused(text: str, what: str) -> ErpError:
+    if _VANISHED.search(text):
+        # Somebody deleted what was just listed or prepared: the call did nothing, a new look shows what is there.
+        return ErpBusy(f"{what}: {text}", code=VANISHED, retry_after=1.0)
     if _ACCESS.search(text):
         hint = "give the user the groups Production, Stock and Stock Cancellation"
         return ErpMisconfigured(f"{what}: {text}; {hint}", code="AccessError")

@@ -68,8 +68,18 @@ class Lifecycle:
             await self._client.call("model.production.write", [production.id], sides)
         if production.state == "waiting":
             await self._client.call("model.production.assign_try", [production.id])
-        await self._client.book("model.production.run", [production.id], guard=guard)
+        await self._transition("run", production, ("running",), guard)
         await self.afterwards(self._drafts.plan_the_rest(await self._productions.read(production.number)))
+
+    async def _transition(
+        self, button: str, production: Production, reached: tuple[str, ...], guard: SendGuard
+    ) -> None:
+        """The one call that books. A refusal may mean that an earlier attempt's call was late and has just booked."""
+        try:
+            await self._client.book(f"model.production.{button}", [production.id], guard=guard)
+        except ErpRejected:
+            if (await self._productions.read(production.number)).state not in reached:
+                raise
 
     def _startable(self, production: Production) -> Production:
         if production.state not in RELEASED:
@@ -153,9 +163,10 @@ class Lifecycle:
             return _state_document(production, intent, "done")
         nothing_made = not any(m.state == "done" for m in production.moves.values()) and not production.booked_notes()
         if nothing_made and all(cycle.state == "cancelled" for work in production.works for cycle in work.cycles):
-            await self._client.book("model.production.cancel", [production.id], guard=guard)
+            await self._transition("cancel", production, ENDED, guard)
             return _state_document(production, intent, "done")
-        production = await self.running(intent.transaction.order)
+        if production.state != "running":
+            production = await self.running(intent.transaction.order)
         await self._drafts.clear(production)
         worked = {n.told.operation for n in production.booked_notes() if isinstance(n.told, Confirmation)}
         for work in production.works:
@@ -165,7 +176,7 @@ class Lifecycle:
         if untouched:
             # Tryton finishes only productions whose works are all finished; nobody worked on these.
             await self._client.call("model.production.work.delete", untouched)
-        await self._client.book("model.production.do", [production.id], guard=guard)
+        await self._transition("do", production, ENDED, guard)
         return _state_document(production, intent, "done")
 
 

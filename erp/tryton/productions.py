@@ -203,6 +203,16 @@ class Production:
     def booked_note(self, key: UUID) -> Note | None:
         return next((note for note in self.booked_notes() if _key_of(note.told) == key), None)
 
+    def prepared(self, key: UUID) -> Note | None:
+        """What an earlier attempt of this posting left ready to be done: its note, with components reserved."""
+        for note in self.notes:
+            if not isinstance(note.told, Confirmation | Movement) or note.told.key != key or not note.told.moves:
+                continue
+            moves = [self.moves.get(number) for number in note.told.moves]
+            if all(move is not None and move.state in (("assigned",) if move.is_input else OPEN) for move in moves):
+                return note
+        return None
+
     def reversal(self, key: UUID) -> Note | None:
         """A reversal of ours whose original is taken back."""
         for note in self.notes:

@@ -44,15 +44,26 @@ class Reversals:
         if (note := production.reversal(intent.key)) is not None:
             return reversal_of(production, note, self._client.user_id, self._ours)
         moves = self._moves_of(production, transaction.document)
-        await self._drafts.clear(production)
         told = Reversal(key=intent.key, reverses=transaction.document, text=transaction.text)
+        prepared = any(note.told == told for note in production.notes)
+        if not prepared:
+            await self._drafts.clear(production)
         if moves:
-            await self._drafts.note(production, told)
-            await self._client.book("model.stock.move.cancel", [move.id for move in moves], guard=guard)
+            if not prepared:
+                await self._drafts.note(production, told)
+            await self._cancel(production, intent, moves, guard)
         else:
             values = self._drafts.note_values(production, told)
             await self._client.book("model.ir.note.create", [values], guard=guard)
         return await self._reversed(intent, transaction, production)
+
+    async def _cancel(self, production: Production, intent: PostingIntent, moves: list[Move], guard: SendGuard) -> None:
+        """The one call that books. A refusal may mean that an earlier attempt's call was late and has just booked."""
+        try:
+            await self._client.book("model.stock.move.cancel", [move.id for move in moves], guard=guard)
+        except ErpRejected:
+            if (await self._productions.read(production.number)).reversal(intent.key) is None:
+                raise
 
     async def _reversed(self, intent: PostingIntent, transaction: Reverse, before: Production) -> ErpDocument:
         """The reversal stands; what follows may fail without changing that."""
@@ -63,9 +74,13 @@ class Reversals:
         except ErpError:
             return bare
         if after.state == "running":
-            await self._lifecycle.afterwards(self._drafts.plan_the_rest(after))
+            await self._lifecycle.afterwards(self._plan_anew(after))
         note = after.reversal(intent.key)
         return reversal_of(after, note, self._client.user_id, self._ours) if note is not None else bare
+
+    async def _plan_anew(self, production: Production) -> None:
+        await self._drafts.clear(production)
+        await self._drafts.plan_the_rest(production)
 
     def _moves_of(self, production: Production, document: str) -> list[Move]:
         """The done moves of a document that stands. Raises ErpRejected where it does not."""

@@ -11,9 +11,9 @@ import pytest
 
 from erp.tryton.adapter import TrytonErp
 from signals.documents import Snapshot
-from signals.errors import ErpBusy, ErpInDoubt, ErpUnavailable
+from signals.errors import ErpInDoubt, ErpUnavailable
 from signals.transactions import CompleteOrder, ReceiveGoods, Reverse, StartOrder
-from tests.tryton.conftest import TODAY, Books, Order, deliver, no_deadline, post, posting
+from tests.tryton.conftest import TODAY, Books, Order, deliver, post, posting
 from tests.tryton.wire_faults import FaultyWire
 from workers.tryton_rpc import TrytonRefused
 from workers.tryton_server import TrytonServer
@@ -82,7 +82,7 @@ async def test_preparation_that_was_cut_off_books_nothing_and_is_cleared_by_the_
     assert (after.withdrawn(order.blank), after.stock(order.blank), len(after.standing)) == (10, 490, 1)
 
 
-async def test_late_booking_of_an_earlier_attempt_finds_its_moves_gone(
+async def test_late_booking_of_an_earlier_attempt_is_refused_by_tryton(
     connect: Callable[..., TrytonErp], wire: FaultyWire, order: Order, running: TrytonServer, books: ReadBooks
 ) -> None:
     erp = connect(wire)
@@ -115,13 +115,30 @@ async def test_late_booking_that_is_faster_than_the_next_attempt_is_found_by_it(
         domain = [("production.number", "=", order.number), ("state", "=", "assigned")]
         await admin.call(DO, [row["id"] for row in await admin.rows("stock.move", domain, ["state"])])
 
-    wire.meanwhile("model.stock.move.draft", arrives_now)
-    with pytest.raises(ErpBusy):
-        await post(erp, intent)
+    wire.meanwhile(DO, arrives_now)
+    assert (await post(erp, intent)).key == intent.key
     assert wire.struck
-    assert (await deliver(erp, intent)).key == intent.key
     after = await books()
     assert (after.withdrawn(order.blank), len(after.standing)) == (10, 1)
+
+
+async def test_attempt_goes_on_where_the_one_before_was_ready_to_book(
+    connect: Callable[..., TrytonErp], wire: FaultyWire, order: Order, books: ReadBooks
+) -> None:
+    erp = connect(wire)
+    await started(erp, order)
+    intent = order.confirm("0010", 10)
+
+    def passed() -> None:
+        raise ErpUnavailable("the request's deadline passed before its bytes left")
+
+    with pytest.raises(ErpUnavailable):
+        await erp.post(intent, passed)
+    assert (await books()).withdrawn(order.blank) == 0
+    calls_before = len(wire.calls)
+    await post(erp, intent)
+    assert wire.calls[calls_before:][2] == DO, "two reads, then the booking"
+    assert (await books()).withdrawn(order.blank) == 10
 
 
 @pytest.mark.parametrize("lost", ["request", "answer"])
@@ -228,16 +245,3 @@ async def test_confirmation_is_posted_once_when_tryton_is_killed_in_the_middle_o
     await deliver(erp, intent, running)
     after = await books()
     assert (after.withdrawn(order.blank), after.stock(order.blank), len(after.standing)) == (11, 489, 1)
-
-
-async def test_posting_whose_deadline_has_passed_is_never_sent(erp: TrytonErp, order: Order, books: ReadBooks) -> None:
-    await started(erp, order)
-    intent = order.confirm("0010", 10)
-
-    def passed() -> None:
-        raise ErpUnavailable("the request's deadline passed before its bytes left")
-
-    with pytest.raises(ErpUnavailable):
-        await erp.post(intent, passed)
-    assert (await books()).withdrawn(order.blank) == 0
-    assert (await erp.post(intent, no_deadline)).document is not None
