@@ -269,7 +269,11 @@ async def capacity(world: Any, tag: str) -> Transaction:
 
 
 async def close(world: Any, tag: str) -> Transaction:
+    """A person has reported all of it as finished."""
     await begin(world, tag)
+    for operation in ("0010", "0020"):
+        entry = {"order": tag, "operation": operation, "yield": "100", "final": True}
+        await world.simulator.ask("manual", entry)
     return CloseOrder(**common(tag))
 
 
