@@ -156,6 +156,22 @@ async def test_an_event_is_used_for_one_posting_only(
     assert len(await hearing.documents(started, "0010")) == 2
 
 
+async def test_the_failure_of_an_earlier_equal_posting_is_not_the_next_one_s(
+    dynamics: DynamicsProcess, endpoint: Endpoint, hearing: DynamicsErp, started: str
+) -> None:
+    await dynamics.fault("business_error", path="/api/services", calls=1, code="Something passing.")
+    first, second = confirmation(started, "0010", "5"), confirmation(started, "0010", "5")
+    assert (await settled(hearing, first, await send(hearing, first))).refused
+    (message,) = await dynamics.messages(started)
+    await dynamics.on_message("cancel", message["id"])
+    await dynamics.settings(processing_paused=True)
+    before = await send(hearing, second)
+    waiting = await hearing.find(second, before)
+    assert (waiting.refused, waiting.pending) == ("", True)
+    await dynamics.on_message("process")
+    assert (await settled(hearing, second, before)).document is not None
+
+
 async def test_a_late_event_of_an_equal_posting_does_not_settle_the_next_one(
     dynamics: DynamicsProcess, endpoint: Endpoint, hearing: DynamicsErp, started: str
 ) -> None:
