@@ -136,6 +136,11 @@ def deciders(case: Case) -> tuple[Role, ...]:
     return tuple(dict.fromkeys((owner, *LADDER[owner], Role.ADMIN)))
 
 
+def ladder_roles(owner: Role) -> tuple[Role, ...]:
+    """Who is asked after the owner."""
+    return LADDER[owner]
+
+
 def may_decide(case: Case, role: str) -> str:
     """Empty where the role may decide this case, else why not."""
     named = role_named(role)

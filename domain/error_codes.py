@@ -1,7 +1,7 @@
 """What each ERP answers when it refuses, and what is to be done there: the rows of the error catalogue.
 
 Codes that are known from documents or from one party's field notes only are the reference's (erp.md 1.8, 2.8, 3.8);
-Dynamics has no codes, so its rows go by the text of the infolog. Not for what happens then: `domain.error_catalogue`.
+Dynamics has no codes: its adapter names the infolog's meaning (`infolog/…`), and texts stand in where it cannot. Not for what happens then: `domain.error_catalogue`.
 """
 
 # ruff: noqa: E501  (a table is read by its rows)
@@ -91,6 +91,7 @@ SAP = (
     CodeEntry("sap", "ME/006", "order locked by a user", "nothing: tried again", type=BUSY),
     CodeEntry("sap", "M3/68[2]", "material locked by a user", "nothing: tried again", type=BUSY),
     CodeEntry("sap", "M3/02[34]", "valuation or stock locked by a user", "nothing: tried again", type=BUSY),
+    CodeEntry("sap", "repeatability_rejected", "the repeated request id was rejected", "nothing: looked for, then a case", type=DOUBT),
     CodeEntry("sap", "csrf", "no token is taken", "nothing: tried again", type=UNAVAILABLE),
 )  # fmt: skip
 
@@ -117,37 +118,64 @@ ORACLE = (
 )  # fmt: skip
 
 DYNAMICS = (
-    CodeEntry("dynamics", "", "component not on hand", "On-hand list: receive or correct the component, retry", S,
-              text=r"cannot be picked because only|kann nicht entnommen werden"),
-    CodeEntry("dynamics", "", "inventory dimension missing", "finish open warehouse picking work, or complete the BOM line's dimensions, retry",
-              M, text=r"inventory dimension .* (must be specified|is mandatory)|Bestandsdimension .* (angegeben|obligatorisch)"),
-    CodeEntry("dynamics", "", "a value is not in its table", "correct the plant file's name or the master data, retry", M,
-              text=r"not found in the related table|in der zugehörigen Tabelle"),
-    CodeEntry("dynamics", "", "fiscal period closed", "Ledger calendars: open the period and retry, or amend the posting date",
-              P, text=r"(fiscal )?period .*not open|Steuerperiode .* nicht geöffnet"),
-    CodeEntry("dynamics", "", "the record exists already", "look for it; skip if it is ours", owner=Role.INTEGRATION,
-              text=r"record already exists|bereits vorhanden"),
-    CodeEntry("dynamics", "", "the order's status forbids it", "Production orders: bring it to the needed status, retry", O,
-              text=r"production order .*(has the status|has been ended)|Produktionsauftrag .*(Status|beendet)"),
+    CodeEntry("dynamics", "infolog/stock", "component not on hand", "On-hand list: receive or correct the component, retry", S),
+    CodeEntry("dynamics", "infolog/blocked", "batch or inventory status blocks it",
+              "Batches: decide about the disposition code or take another batch, retry", S, Role.QUALITY_ENGINEER),
+    CodeEntry("dynamics", "infolog/period", "fiscal period closed",
+              "Ledger calendars: open the period and retry, or amend the posting date", P),
+    CodeEntry("dynamics", "infolog/dimension", "inventory dimension missing (typical: picking work not finished)",
+              "finish open warehouse work, or complete the BOM line's dimensions, retry", M),
+    CodeEntry("dynamics", "infolog/related", "a value is not in its table", "correct plant file or master data, retry", M),
+    CodeEntry("dynamics", "infolog/unit", "no conversion between units", "Unit conversions: add it, retry", M),
+    CodeEntry("dynamics", "infolog/quantity", "more than started or allowed",
+              "Production orders: start more or allow overproduction and retry, or amend", Reason.TOLERANCE),
+    CodeEntry("dynamics", "infolog/status", "the order's status forbids it", "Production orders: bring it to the needed status, retry", O),
+    CodeEntry("dynamics", "infolog/exists", "the record exists already", "look for it; skip if it is ours", Reason.CLIENT_BUG),
+    CodeEntry("dynamics", "infolog/*", "another refusal, in the infolog's words", "read the kept answer, remove the cause, retry"),
     CodeEntry("dynamics", "message_cancelled", "somebody cancelled the message in the queue",
               "Message processor messages: ask who cancelled it and why, then retry or skip"),
-    CodeEntry("dynamics", "message_failed", "the message failed three times",
-              "Message processor messages: read the infolog; the messages of the order behind it wait"),
-    CodeEntry("dynamics", "", "update conflict with another user", "nothing: tried again", type=BUSY, text=r"update conflict occurred"),
-    CodeEntry("dynamics", "", "high resource utilisation", "nothing: tried again when it said", type=BUSY, text=r"high resource utili"),
+    CodeEntry("dynamics", "batch_unknown", "no such batch", "Batches: correct the number, retry", M),
+    CodeEntry("dynamics", "request_unknown", "no such maintenance request", "Maintenance requests: look the number up", M),
+    CodeEntry("dynamics", "downtime_ended", "somebody else ended the stop", "compare both ends; skip", O, Role.MAINTENANCE),
+    CodeEntry("dynamics", "capacity_*", "the calendar's interval is not as we left it", "Working times: compare, then skip", Reason.REVERSAL, Role.PLANNER),
+    CodeEntry("dynamics", "hold_*", "the hold is not in the state this needs", "Quality orders, batches: decide there, then retry or skip", O,
+              Role.QUALITY_ENGINEER),
+    CodeEntry("dynamics", "AADSTS*", "Entra gave no token", "check client id, secret, tenant, scope", type=SET_UP),
+    CodeEntry("dynamics", "not_public", "the environment does not offer the entity", "publish it, or skip", type=SET_UP),
+    CodeEntry("dynamics", "", "component not on hand, by its text", "On-hand list: receive or correct the component, retry", S,
+              text=r"cannot be picked because only|kann nicht entnommen werden"),
+    CodeEntry("dynamics", "", "inventory dimension missing, by its text", "finish open warehouse work, or complete the BOM line, retry", M,
+              text=r"inventory dimension .* (must be specified|is mandatory)"),
+    CodeEntry("dynamics", "", "fiscal period closed, by its text", "Ledger calendars: open the period and retry, or amend the posting date", P,
+              text=r"period .*not open|Steuerperiode .* nicht geöffnet"),
 )  # fmt: skip
 
 TRYTON = (
-    CodeEntry("tryton", "", "period closed", "Stock periods, fiscal years: reopen the period and retry, or amend the posting date",
-              P, text=r"(closed|not open)\b.*\bperiod|period\b.*\b(closed|not open)"),
-    CodeEntry("tryton", "", "components cannot be assigned", "Production: bring the component's stock in order, retry", S,
-              text=r"(not|cannot be) assign"),
+    CodeEntry("tryton", "UserError/period_closed", "period closed",
+              "Stock periods, fiscal years: reopen the period and retry, or amend the posting date", P),
+    CodeEntry("tryton", "UserError/state", "the production's state forbids it", "Productions: bring it to the needed state, retry", O),
+    CodeEntry("tryton", "UserError/work_not_finished", "works are not finished", "Works: finish them, retry", O),
+    CodeEntry("tryton", "UserError/field", "a field cannot be written so", "read the kept answer", Reason.CLIENT_BUG),
+    CodeEntry("tryton", "UserError/*", "a record is missing or not as expected", "read the kept answer, correct it in Tryton, retry", M),
+    CodeEntry("tryton", "UserError", "a business rule of Tryton", "read the kept answer, remove the cause, retry"),
     CodeEntry("tryton", "UserWarning*", "Tryton asks a person to confirm", "do it once in Tryton and choose `always ignore`, retry", Reason.RULE),
+    CodeEntry("tryton", "stock_short", "components cannot be assigned", "correct the stock in Tryton, retry", S),
+    CodeEntry("tryton", "lot_unknown", "no such lot", "enter or correct the lot, retry", M),
+    CodeEntry("tryton", "component_unplanned", "the production does not plan the component", "add it to the production, retry", M),
+    CodeEntry("tryton", "output_unplanned", "the production does not plan the output", "add it to the production, retry", M),
+    CodeEntry("tryton", "unit", "counted in another unit", "map the unit in the plant file, retry", M),
+    CodeEntry("tryton", "run_by_hand", "somebody ran the production in Tryton", "cancel it there and release a new one, or confirm it there and skip", O),
+    CodeEntry("tryton", "*_not_supported", "Tryton has no such booking", "do it in Tryton, then skip", Reason.NOT_SUPPORTED),
+    CodeEntry("tryton", "partly_reversed", "a part of the document is cancelled already", "cancel the rest in Tryton, then adopt", Reason.REVERSAL),
     CodeEntry("tryton", "AccessError*", "the user may not do it", "give the user's groups the right, retry", type=SET_UP),
+    CodeEntry("tryton", "access", "a group is missing for taking back", "put the user into group Stock Cancellation", type=SET_UP),
     CodeEntry("tryton", "LoginException*", "log-on refused", "check user and password", type=SET_UP),
-    CodeEntry("tryton", "*ValidationError*", "a field is missing or does not fit", "correct the master data named in the answer, retry", M),
-    CodeEntry("tryton", "UserError*", "a business rule of Tryton", "read the kept answer, remove the cause, retry"),
-    CodeEntry("tryton", "ConcurrencyException*", "record changed by another user", "nothing: tried again", type=BUSY),
+    CodeEntry("tryton", "module_missing", "a module is not active", "activate the modules that the answer names", type=SET_UP),
+    CodeEntry("tryton", "no_*", "company, storage or waste location missing", "add it in Tryton or name it in the plant file", type=SET_UP),
+    CodeEntry("tryton", "locked", "record changed by another user", "nothing: tried again", type=BUSY),
+    CodeEntry("tryton", "changed_meanwhile", "changed while cleared away", "nothing: tried again", type=BUSY),
+    CodeEntry("tryton", "warnings", "asks again and again", "nothing: tried again", type=UNAVAILABLE),
+    CodeEntry("tryton", "fault", "Tryton failed", "nothing: looked for, then a case", type=DOUBT),
 )  # fmt: skip
 
 OURS = (
@@ -161,6 +189,11 @@ OURS = (
               Reason.RULE, Role.INTEGRATION),
     CodeEntry("", "component_lot_ambiguous", "the loaded lot may belong to several components",
               "name the material of the lot tag in the plant file, retry", M, Role.SUPERVISOR),
+    CodeEntry("", "*_not_found", "a record that the posting names is not there", "look it up in the ERP; correct plant file or order, retry", M),
+    CodeEntry("", "*_unknown", "a record that the posting names is not there", "look it up in the ERP; correct plant file or order, retry", M),
+    CodeEntry("", "resource_not_assigned", "the resource does not belong to the work centre", "assign it in the ERP, retry", M),
+    CodeEntry("", "original_key_missing", "the reversal does not name what it takes back", "reverse it in the ERP, then adopt", Reason.REVERSAL),
+    CodeEntry("", "paging", "the ERP's pages never end", "nothing: tried again", type=UNAVAILABLE),
     CodeEntry("", "order_not_found", "the ERP does not know the order", "check the order's number and plant", M),
     CodeEntry("", "order_of_other_plant", "the order belongs to another plant", "check the order's plant and the plant file", M),
     CodeEntry("", "order_incomplete", "the order cannot be read completely", "complete the order's operations in the ERP", M),
