@@ -1,7 +1,7 @@
 """What is written before a booking and books nothing: draft moves, notes, the remaining plan. All of it repeatable.
 
-An attempt that was cut off leaves drafts behind. The next one deletes them before it writes its own, and that is also
-the fence: a late booking of the earlier attempt finds its moves gone, or has done them, and then the deletion fails.
+An attempt that was cut off leaves drafts behind. The next one goes on with them where they were ready, else it deletes
+them before it writes its own; a late booking of the earlier attempt then finds its moves gone, or the deletion fails.
 """
 
 from __future__ import annotations
