@@ -102,7 +102,11 @@ def _is_over(state: OrderState, operation: str) -> bool:
 
 def blocking_cases(state: OrderState, operation: str) -> list[Case]:
     """Open cases that stop an operation's postings."""
-    return [c for c in state.cases if c.operation == operation and c.kind.value not in COMPLETION_BLOCKERS_ONLY]
+    return [
+        c
+        for c in state.cases
+        if c.operation == operation and c.kind.value not in COMPLETION_BLOCKERS_ONLY and not c.completion_only
+    ]
 
 
 def next_intent(state: OrderState, today: date) -> PostingIntent | None:
@@ -110,7 +114,7 @@ def next_intent(state: OrderState, today: date) -> PostingIntent | None:
     if state.current is not None:
         return state.current
     order = state.order
-    if order is None:
+    if order is None or state.locked:
         return None
     for operation in confirmed_operations(order):
         book = state.operations[operation.operation]

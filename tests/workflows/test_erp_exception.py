@@ -140,12 +140,17 @@ async def test_compensation_takes_the_whole_business_step_back(plant):
         case = await the_case(bench, ORDER)
         assert CaseAction.COMPENSATE in case.allowed and case.completion_only
         main = next(d for d in bench.erp.books if not d.reversal)
+        bench.feed.make(10)
+        await bench.feed.send()
+        await bench.until(ORDER, lambda s: s.operations[0].posted_yield == 20 and len(s.cases) == 2)
+        [second] = [c for c in (await bench.order_status(ORDER)).cases if c.case_id != case.case_id]
+        bench.workflows.add(exception_workflow_id(bench.id, str(second.posting_key)))
         answer = await decided(bench, decision(case, CaseAction.COMPENSATE), case)
         assert answer.accepted
         bench.workflows.add(f"compensation:{bench.id}:{case.posting_key}")
         await eventually(lambda: file_of(bench, case), lambda f: not f.is_open)
         [reversal] = [d for d in bench.erp.books if d.reversal]
-        assert reversal.document != main.document and bench.erp.booked(ORDER, "0010") == (0, 0)
+        assert reversal.document != main.document and bench.erp.booked(ORDER, "0010") == (10, 0)
         back = await bench.ledger.posting(reversal.key)
         assert (
             back is not None
@@ -154,8 +159,8 @@ async def test_compensation_takes_the_whole_business_step_back(plant):
         )
         posting = await bench.ledger.posting(case.posting_key)
         assert posting is not None and posting.state is PostingState.CANCELLED
-        status = await bench.until(ORDER, lambda s: not s.cases and not s.busy)
-        assert status.operations[0].posted_yield == 0
+        status = await bench.until(ORDER, lambda s: len(s.cases) == 1 and s.operations[0].posted_yield == 10)
+        assert status.cases == (second,), "another business step's trouble is its own case"
 
 
 async def test_a_decision_is_answered_once_and_only_roles_of_the_catalogue_decide(plant):
