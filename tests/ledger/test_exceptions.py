@@ -9,10 +9,13 @@ from typing import Any
 
 import pytest
 
+from activities.erp_cases import rejected
+from domain.error_classes import REFUSALS
+from domain.error_codes import CODES
 from ledger.port import PostingRecord
 from ledger.store import SqlLedger
 from signals.documents import Case, CaseAction, CaseKind, PostingState
-from signals.errors import BadInput
+from signals.errors import BadInput, ErpRejected, ErrorType
 from signals.exceptions import CaseFile, CaseSearch, VoidOrder
 from tests.ledger.examples import ORDER, PLANT, START, document, order, posting, reversal, trouble
 from tests.ledger.test_cases import decide, in_doubt
@@ -72,6 +75,26 @@ async def test_cases_are_found_by_what_people_search_for(ledger: SqlLedger) -> N
     assert await found() == both[1:]
     assert await found(open_only=False) == both
     assert await ledger.find_cases("south", CaseSearch()) == []
+
+
+async def test_every_catalogued_refusal_is_one_open_case_with_its_class_and_owner(ledger: SqlLedger) -> None:
+    refusals = [e for e in CODES if e.type is ErrorType.ERP_REJECTED and e.code and not set("*?[") & set(e.code)]
+    assert len(refusals) > 40
+    for number, entry in enumerate(refusals):
+        claimed = posting(f"r{number}")
+        await ledger.claim(claimed)
+        await ledger.mark_outcome(claimed.key, state=PostingState.REFUSED, error_code=entry.code)
+        error = ErpRejected(entry.means, code=entry.code, reason=entry.reason)
+        for _ in range(2):
+            await ledger.open_case(rejected(claimed, error, erp=entry.erp))
+        search = CaseSearch(code=entry.code, error_class=entry.reason.value, order=ORDER, posting_key=claimed.key)
+        [found] = await ledger.find_cases(PLANT, search)
+        case = found.case
+        owner = entry.owner or REFUSALS[entry.reason].owner
+        assert case.owner_role == owner.value and entry.do in case.runbook, entry.code
+        assert case.due_at is not None and case.consequence
+        assert set(case.allowed) == {CaseAction.RETRY, CaseAction.AMEND, CaseAction.SKIP, CaseAction.COMPENSATE}
+    assert len(await ledger.cases(PLANT)) == len(refusals)
 
 
 async def test_the_ladder_is_never_climbed_down(ledger: SqlLedger) -> None:
