@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 
-from erp.dynamics.client import DynamicsClient
+from erp.dynamics.client import ENTRA, DynamicsClient
 from erp.dynamics.contents import ERROR_CAUSES
 from erp.dynamics.failures import EntityNotPublic
 from erp.dynamics.odata import equal, text_of
@@ -20,9 +20,23 @@ from erp.dynamics.settings import (
     TRANSFER_HEADERS,
     DynamicsSettings,
 )
+from erp.probe_words import connection_probe
 from signals.erp_reads import Probe
-from signals.errors import ErpError, ErpMisconfigured, ErpRejected, ErpUnavailable
+from signals.errors import ErpError, ErpMisconfigured, ErpRejected
 
+SEARCHED = (
+    (
+        "transfer journals",
+        TRANSFER_HEADERS,
+        "all transfer journals are read to find ours: slow, still exact; archive old journals",
+    ),
+    (
+        "maintenance requests",
+        MAINTENANCE_REQUESTS,
+        "all requests of an asset are read to find ours: slow, still exact",
+    ),
+)
+"""What carries our key in its description, and what happens where that cannot be searched."""
 SEEN = "1000"
 NOBODY = "PLANTWRIGHTPROBE"
 
@@ -36,39 +50,85 @@ class Prober:
         self._hears = hears_events
 
     async def run(self) -> list[Probe]:
-        """In the order in which things must work; after the first failure of log-on nothing else is tried."""
-        token = await self._tried("log-on", self._log_on, "check tenant, client id, client secret, url and scope")
-        if not token.ok:
-            return [token]
-        app = await self._tried("app", self._app, "register the app id in Dynamics: Microsoft Entra applications")
-        if not app.ok:
-            return [token, app]
-        found = [token, app]
-        required = (
+        """In the order in which things must work; what cannot work after a failure is not tried."""
+        token_hint = "check tenant, client id, client secret, url and scope"
+        found: list[Probe] = []
+        gates = (
+            ("log-on", self._log_on, token_hint),
+            ("app", self._app, "register the app id in Dynamics: Microsoft Entra applications"),
             ("company", self._company, "set company in [erp.dynamics] to the legal entity's id"),
+        )
+        for name, work, hint in gates:
+            found.append(await self._tried(name, work, hint))
+            if not found[-1].ok:
+                return found
+        required = (
             ("site", self._site, "set plant in [erp] to the site's id"),
             ("message service", self._messages, "the licence key Time and attendance must be on (10.0.32 and later)"),
             ("journals", self._journals, "the service user needs the production journals' privileges"),
         )
         optional = [
-            ("transfer journals", self._transfers, "moves and holds by status need them"),
+            ("transfer journals", lambda: self._set(TRANSFER_HEADERS), "moves and holds by status need them"),
             ("quality orders", lambda: self._set(QUALITY_ORDERS), "holds and inspections need them"),
-            ("maintenance requests", self._requests, "downtime needs asset management"),
+            ("maintenance requests", lambda: self._set(MAINTENANCE_REQUESTS), "downtime needs asset management"),
         ]
         if self._settings.dynamics.nonconformance_entity:
             hint = "the entity is not public here: leave nonconformance_entity empty"
             optional.append(("nonconformances", self._nonconformances, hint))
-        found += [await self._tried(name, work, hint) for name, work, hint in required]
-        found += [await self._tried(name, work, hint, required=False) for name, work, hint in optional]
+        for looks, is_required in ((required, True), (optional, False)):
+            for name, work, hint in looks:
+                found.append(await self._tried(name, work, hint, required=is_required))
+                if found[-1].unreachable:
+                    return found
+        working = {probe.name for probe in found if probe.ok}
+        for name, entity_set, instead in SEARCHED:
+            if name in working:
+                found.append(await self._search(name, entity_set, instead))
         return [*found, *self._causes(), self._events()]
 
     async def _tried(self, name: str, work: Callable[[], Awaitable[str]], hint: str, *, required: bool = True) -> Probe:
         try:
             return Probe(name=name, ok=True, message=await work(), required=required)
         except ErpError as error:
-            away = isinstance(error, ErpUnavailable)
-            told = "try again when the address answers" if away else hint
-            return Probe(name=name, ok=False, message=str(error), hint=told, required=required, unreachable=away)
+            settings = self._settings
+            broken = connection_probe(
+                name, error, "Dynamics", settings.url, settings.token_url or ENTRA, required=required
+            )
+            if broken is not None:
+                return broken
+            message, told = self._no(name, error, hint)
+            return Probe(name=name, ok=False, message=message, hint=told, required=required)
+
+    def _no(self, name: str, error: ErpError, hint: str) -> tuple[str, str]:
+        """What Dynamics or Entra said no to, without the call's own words."""
+        if error.code.startswith("AADSTS"):
+            why, _, fix = str(error).removeprefix(f"{error.__cause__}; ").partition("; ")
+            return f"Entra refuses the log-on ({error.code}): {why}", fix or hint
+        if error.code.startswith("oauth"):
+            return "the token endpoint does not accept the app", hint
+        if name == "app" and error.code in ("HTTP/401", "HTTP/403"):
+            return f"Dynamics does not let the app in, which has a token ({error.code})", hint
+        match error.code:
+            case "HTTP/403":
+                return f"the service user has no security role for {name}", hint
+            case "not_public":
+                return f"this environment does not offer {name}", hint
+            case _:
+                return str(error), hint
+
+    async def _search(self, name: str, entity_set: str, instead: str) -> Probe:
+        """Whether what carries our key can be searched by it; a no costs reading, never exactness."""
+        try:
+            await self._client.read_entities(entity_set, equal("Description", f"{NOBODY}*"), top="1")
+        except ErpRejected:
+            told = f"descriptions of {name} cannot be searched"
+            return Probe(name=f"search {name}", ok=False, message=told, hint=instead, required=False)
+        except ErpError as error:
+            return Probe(
+                name=f"search {name}", ok=False, message=self._no(name, error, "")[0], hint=instead, required=False
+            )
+        told = f"descriptions can be searched, so {name} are found by our key"
+        return Probe(name=f"search {name}", ok=True, message=told, required=False)
 
     async def _log_on(self) -> str:
         await self._client.log_on()
@@ -110,7 +170,7 @@ class Prober:
         """
         answer = await self._client.ask_service("SysMessageServices/SysMessageService/SendMessage")
         if answer.status_code in (401, 403):
-            raise ErpMisconfigured(f"the user may not call the message service (HTTP {answer.status_code})")
+            raise ErpMisconfigured("the service user may not call it", code="HTTP/403")
         queue = self._settings.dynamics.queue
         if answer.status_code == 404:
             return f"not proved: SendMessage answers POST only; queue {queue} is told by the first message"
@@ -123,22 +183,6 @@ class Prober:
         except ErpRejected:
             return "journals can be read; descriptions cannot be searched, which messages do not need"
         return "journals can be read and searched; messages leave no reference of ours in them, events and sums find"
-
-    async def _transfers(self) -> str:
-        await self._set(TRANSFER_HEADERS)
-        try:
-            await self._client.read_entities(TRANSFER_HEADERS, equal("Description", f"{NOBODY}*"), top="1")
-        except ErpRejected:
-            return "descriptions cannot be searched: all transfer journals are read to find ours, which is slow"
-        return "descriptions can be searched, so transfers are found by our key"
-
-    async def _requests(self) -> str:
-        await self._set(MAINTENANCE_REQUESTS)
-        try:
-            await self._client.read_entities(MAINTENANCE_REQUESTS, equal("Description", f"{NOBODY}*"), top="1")
-        except ErpRejected:
-            return "descriptions cannot be searched: all requests of an asset are read to find ours"
-        return "descriptions can be searched, so requests are found by our key"
 
     async def _nonconformances(self) -> str:
         return await self._set(self._settings.dynamics.nonconformance_entity)
@@ -165,6 +209,6 @@ class Prober:
             name="events",
             ok=False,
             required=False,
-            message="no event endpoint is configured: outcomes of messages are told by journals alone",
-            hint="serve the endpoint and activate the message processed event, where the plant takes inbound calls",
+            message="no event endpoint is served by this command: without one, outcomes are told by journals alone",
+            hint="start the worker with --events-port and activate the message processed event in Dynamics",
         )

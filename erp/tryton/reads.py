@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 from decimal import Decimal
 
+from erp.probe_words import connection_probe
 from erp.tryton.client import TrytonClient
 from erp.tryton.settings import TrytonSettings
 from erp.tryton.told import MARK
 from erp.tryton.wire import Row, quantity_of
 from signals.erp_reads import AlternateWorkCentre, MaterialCost, Probe, StockLine
-from signals.errors import ErpError, ErpMisconfigured
+from signals.errors import ErpError, ErpMisconfigured, ErpUnavailable
 
 SERIES = "8.2"
 MODELS = (
@@ -86,18 +87,49 @@ class Reads:
         )
 
     async def probe(self) -> list[Probe]:
-        """Log-in, series, modules, warehouse, waste location, and whether notes can be searched for our key."""
-        found = [await _tried("log_in", self._log_in)]
-        if not found[0].ok:
-            return found
-        questions = {
-            "modules": self._modules,
-            "warehouse": self._warehouse,
-            "waste_location": self._waste,
-            "key_search": self._key_search,
-            "reversal": self._cancellation,
-        }
-        return found + [await _tried(name, question) for name, question in questions.items()]
+        """Log-in, modules, warehouse, waste location, and whether notes can be searched for our key.
+
+        In the order in which things must work; what cannot work after a failure is not tried.
+        """
+        found: list[Probe] = []
+        for name, question, required in (
+            ("log_in", self._log_in, True),
+            ("modules", self._modules, True),
+            ("warehouse", self._warehouse, True),
+            ("key_search", self._key_search, True),
+            ("waste_location", self._waste, False),
+            ("reversal", self._cancellation, False),
+        ):
+            found.append(await self._tried(name, question, required=required))
+            if not found[-1].ok and (required or found[-1].unreachable):
+                break
+        return found
+
+    async def _tried(self, name: str, question: Callable[[], Awaitable[str]], *, required: bool) -> Probe:
+        try:
+            return Probe(name=name, ok=True, message=await question(), required=required)
+        except ErpError as error:
+            broken = connection_probe(name, error, "Tryton", self._settings.url, required=required)
+            if broken is not None:
+                return broken
+            message, hint = self._no(error)
+            return Probe(name=name, ok=False, message=message, hint=hint, required=required)
+
+    def _no(self, error: ErpError) -> tuple[str, str]:
+        """Sentence and fix, without the call's own words."""
+        settings = self._settings
+        match error.code:
+            case "HTTP/401":
+                hint = f"check the user in {settings.user_env} and the password in {settings.password_env}"
+                return "Tryton refuses user and password", hint
+            case "HTTP/404":
+                hint = "check [erp.tryton] database, and the path of [erp] url"
+                return f"there is no Tryton database {self._client.database} at {settings.url}", hint
+            case "no_company" if settings.tryton.company:
+                return str(error), "set [erp.tryton] company to the name of one of them, or leave it out"
+            case _:
+                message, _, hint = str(error).partition("; ")
+                return message, hint
 
     async def _log_in(self) -> str:
         await self._client.log_in()
@@ -107,9 +139,11 @@ class Reads:
         for model, module in MODELS:
             try:
                 await self._client.call(f"model.{model}.search", [], 0, 1, None)
+            except ErpUnavailable:
+                raise
             except ErpError as error:
                 raise ErpMisconfigured(
-                    f"{model} cannot be read ({error}); activate module {module} and give the user its group",
+                    f"{model} cannot be read; activate module {module} and give the user its group",
                     code="module_missing",
                 ) from error
         return "production, production_work, production_routing and stock_lot are there"
@@ -121,7 +155,7 @@ class Reads:
     async def _waste(self) -> str:
         if not (await self._warehouse_row())["waste_locations"]:
             raise ErpMisconfigured(
-                f"warehouse {self._settings.plant} has no waste location for scrap; add one in Tryton",
+                f"warehouse {self._settings.plant} has no waste location; add one in Tryton, or no scrap is booked",
                 code="no_waste_location",
             )
         return "scrap has a place"
@@ -171,10 +205,3 @@ def _own(row: Row, rows: list[Row]) -> Decimal:
     """Tryton counts what lies in the locations below along with each."""
     below = sum((quantity_of(other["quantity"]) for other in rows if other["parent"] == row["id"]), Decimal(0))
     return quantity_of(row["quantity"]) - below
-
-
-async def _tried(name: str, question: Callable[[], Awaitable[str]]) -> Probe:
-    try:
-        return Probe(name=name, ok=True, message=await question())
-    except ErpError as error:
-        return Probe(name=name, ok=False, message=str(error))

@@ -27,7 +27,7 @@ async def test_a_good_connection_is_good_in_everything_required(erp: DynamicsErp
     found = await erp.probe()
     assert [p.name for p in found if not p.ok] == ["events"]
     assert next(p for p in found if p.name == "events").message.startswith("no event endpoint")
-    assert next(p for p in found if p.name == "transfer journals").message.startswith("descriptions can be searched")
+    assert next(p for p in found if p.name == "search transfer journals").message.startswith("descriptions can be")
 
 
 async def test_a_wrong_secret(dynamics: DynamicsProcess) -> None:
@@ -91,7 +91,10 @@ async def test_descriptions_that_cannot_be_searched_cost_speed_only(
     await dynamics.fault("key_not_searchable")
     found = {p.name: p for p in await erp.probe()}
     assert found["transfer journals"].ok
-    assert "cannot be searched" in found["transfer journals"].message
+    told = found["search transfer journals"]
+    assert (told.ok, told.required) == (False, False)
+    assert "cannot be searched" in told.message
+    assert "still exact" in told.hint
 
 
 async def test_the_token_expires_mid_run_and_work_goes_on(dynamics: DynamicsProcess, order: str) -> None:

@@ -45,7 +45,8 @@ async def test_a_host_that_does_not_answer_is_told_with_its_address(unused_tcp_p
     assert list(found) == ["connection"]
     assert not found["connection"].ok
     assert found["connection"].unreachable
-    assert str(unused_tcp_port) in found["connection"].hint
+    assert "Errno" not in found["connection"].message
+    assert str(unused_tcp_port) in found["connection"].message
 
 
 async def test_an_unknown_certificate_names_the_setting_that_helps():

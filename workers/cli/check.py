@@ -34,16 +34,25 @@ def check(
     result = findings(plant, file, os.environ)
     parts = [_shown(result)]
     if connect:
-        result["connect"] = probe_plant(file)
+        result["connect"] = probe_plant(plant)
+        result["problems"] = [_sentence(p) for p in result["connect"] if p["required"] and not p["ok"]]
         parts.append(_tried(result["connect"]))
     say_result(result, Group(*parts), as_json=as_json)
-    failed = [p for p in result.get("connect", []) if p["required"] and not p["ok"]]
-    if failed:
-        raise (
-            NoAnswer(failed[0]["message"], hint=failed[0]["hint"])
-            if failed[0]["unreachable"]
-            else ErpMisconfigured(failed[0]["message"])
-        )
+    _raise_first([p for p in result.get("connect", []) if p["required"] and not p["ok"]])
+
+
+def _raise_first(failed: list[dict[str, Any]]) -> None:
+    """The command ends with the first thing without which nothing can be posted; the others stand in its result."""
+    if not failed:
+        return
+    more = f" ({len(failed) - 1} more above)" if failed[1:] else ""
+    told = _sentence(failed[0]) + more
+    raise NoAnswer(told) if failed[0]["unreachable"] else ErpMisconfigured(told)
+
+
+def _sentence(probe: dict[str, Any]) -> str:
+    """What is wrong with which object, and what to do, or what follows."""
+    return f"{probe['message']}: {probe['hint']}" if probe["hint"] else probe["message"]
 
 
 def _tried(probes: list[dict[str, Any]]) -> RenderableType:
@@ -51,8 +60,8 @@ def _tried(probes: list[dict[str, Any]]) -> RenderableType:
     lines: list[RenderableType] = [Text("")]
     for probe in probes:
         mark = ("ok    ", "green") if probe["ok"] else ("no    ", "red" if probe["required"] else "yellow")
-        hint = f" {probe['hint']}" if probe["hint"] and not probe["ok"] else ""
-        lines.append(Text.assemble(mark, f"{probe['name']}: {probe['message']}{hint}"))
+        said = probe["message"] if probe["ok"] else _sentence(probe)
+        lines.append(Text.assemble(mark, f"{probe['name']}: {said}"))
     return Group(*lines)
 
 

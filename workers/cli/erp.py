@@ -9,12 +9,14 @@ from typing import Annotated, Any
 
 import typer
 
+from domain.plant import PlantConfig
 from signals.bookings import TransactionType
+from signals.erp_reads import Probe
 from signals.errors import BadInput
 from workers.cli import erp_tryton
 from workers.cli.office import office
 from workers.cli.options import AsJson, DataFolder, LedgerUrl, PlantFile
-from workers.cli.output import say_result, table
+from workers.cli.output import only_findings_are_told, say_result, table
 from workers.cli.running import run_result
 
 app = typer.Typer(help="ERPs: what they can, how the plant stands with its own.", no_args_is_help=True)
@@ -113,23 +115,37 @@ async def _status(plant: Path, data: Path | None, ledger: str | None) -> dict[st
         return {"plant": place.plant_id, **await erp_status(place.plant, place.ledger)}
 
 
-def probe_plant(plant_file: Path) -> list[dict[str, Any]]:
+def probe_plant(plant: PlantConfig) -> list[dict[str, Any]]:
     """Try the plant's ERP connection; each finding as a plain object."""
-    return run_result(_probe(plant_file))
+    only_findings_are_told()
+    return [probe.model_dump(mode="json") for probe in run_result(_probe(plant))]
 
 
-async def _probe(plant_file: Path) -> list[dict[str, Any]]:
+async def _probe(plant: PlantConfig) -> list[Probe]:
     from erp.factory import create_erp
-    from signals.erp_reads import Probe
     from signals.errors import ErpMisconfigured
-    from workers.plant_file import load_plant
 
-    plant = load_plant(plant_file, os.environ)
+    for key, address in (("url", plant.erp.url), ("token_url", plant.erp.token_url)):
+        if address and not _can_be_called(address):
+            message = f"[erp] {key} is no address that can be called"
+            return [
+                Probe(name="set-up", ok=False, message=message, hint="write it as https://HOST or https://HOST:PORT")
+            ]
     try:
         erp = create_erp(plant.erp, plant.plant.id, os.environ)
     except ErpMisconfigured as error:
-        return [Probe(name="set-up", ok=False, message=str(error)).model_dump(mode="json")]
+        return [Probe(name="set-up", ok=False, message=str(error))]
     try:
-        return [p.model_dump(mode="json") for p in await erp.probe()]
+        return await erp.probe()
     finally:
         await erp.aclose()
+
+
+def _can_be_called(address: str) -> bool:
+    import httpx
+
+    try:
+        url = httpx.URL(address)
+    except httpx.InvalidURL:
+        return False
+    return url.scheme in ("http", "https") and bool(url.host) and (url.port is None or 0 < url.port < 65536)

@@ -78,3 +78,9 @@ def set_up_logging(level: int) -> None:
         logger_factory=lambda *_: structlog.PrintLogger(sys.stderr),
         cache_logger_on_first_use=False,
     )
+
+
+def only_findings_are_told() -> None:
+    """Adapters log what failed in their own words; a command that tells it as a finding says so once, unless -v."""
+    if logging.getLogger().getEffectiveLevel() > logging.INFO:
+        structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
