@@ -8,14 +8,17 @@ from __future__ import annotations
 from datetime import date, datetime, timedelta
 
 from domain import order_cases
+from domain.order_changes import ENDED
 from domain.order_plan import CONFIRMED, confirmed_operations, everything_final
 from domain.order_state import OperationState, OrderSettings, OrderState, PendingCheck, PendingReport
 from signals.base import ZERO
 from signals.documents import Case, CaseAction, CaseKind, Credit, OperationTotals, PostingOutcome, PostingState
-from signals.orders import OrderPhase, ProductionOrder
+from signals.orders import ErpOrderStatus, OrderChange, OrderPhase, ProductionOrder
 from signals.reports import LineMessage, OperationEnd, ProductionReport
 from signals.status import OperationStatus, OrderStatus
 from signals.transactions import ConfirmProduction, PostingIntent
+
+KEPT_CHANGES = 20
 
 
 class OrderBook:
@@ -46,6 +49,7 @@ class OrderBook:
         """
         state = self.state
         state.order, state.settings = order, settings
+        state.locked = order.status is ErpOrderStatus.LOCKED
         for operation in order.operations:
             state.operations.setdefault(operation.operation, OperationState(operation=operation.operation))
         for case in closed_cases:
@@ -188,6 +192,18 @@ class OrderBook:
         for operation in state.operations.values():
             operation.waiting, operation.awaits_approval = None, False
 
+    # --- the loop back -----------------------------------------------------------------------------------
+    def erp_changed(self, change: OrderChange) -> None:
+        """The ERP changed the order: its new data is loaded from the ledger; a lock waits, an end is a short close."""
+        state = self.state
+        state.erp_changes = [*state.erp_changes, *change.changes][-KEPT_CHANGES:]
+        state.locked = change.status is ErpOrderStatus.LOCKED
+        state.reload = True
+        asked_for = state.complete_requested or state.completion_proposed or state.cancel_requested
+        if change.status in ENDED and not asked_for:
+            state.ask_lines = not self.is_final()
+            state.cancel_requested = True
+
     # --- from the ERP ------------------------------------------------------------------------------------
     def take_totals(self, totals: tuple[OperationTotals, ...]) -> None:
         """The ledger's totals are the truth of what is posted, whichever run of this workflow posted it."""
@@ -305,6 +321,8 @@ class OrderBook:
             pending_reports=len(state.pending),
             erp=state.erp,
             next_try_at=state.next_try_at,
+            locked=state.locked,
+            erp_changes=tuple(state.erp_changes),
             postings=state.postings,
             waiting_approval=tuple(
                 str(o.waiting.key)

@@ -127,6 +127,8 @@ class OrderState(State):
         default_factory=list[str], description="found here, decided by a person before this state was loaded"
     )
     closing_cases: list[str] = Field(default_factory=list[str], description="settled, still open in the ledger")
+    locked: bool = Field(default=False, description="somebody locked the order in the ERP: nothing new is posted")
+    erp_changes: list[str] = Field(default_factory=list[str], description="the ERP's latest changes, as sentences")
     reversals: dict[str, str] = Field(default_factory=dict, description="posting key of a reversal -> its case")
     announced: dict[str, str] = Field(
         default_factory=dict, description="case -> posting key: its ErpException was started"

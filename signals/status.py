@@ -43,6 +43,8 @@ class OrderStatus(Message):
     next_try_at: UtcTime | None = None
     postings: int = Field(default=0, description="settled by this workflow, over all its runs")
     busy: bool = Field(default=False, description="something will happen without anybody doing anything")
+    locked: bool = Field(default=False, description="locked in the ERP: nothing new is posted until it is free again")
+    erp_changes: tuple[str, ...] = Field(default=(), description="what the ERP changed of the order, latest last")
     waiting_approval: tuple[str, ...] = Field(default=(), description="keys of postings that wait for approval")
 
 

@@ -18,11 +18,17 @@ from workers.erp_events import PlantEvents
 KINDS = ("sap", "oracle", "dynamics", "tryton")
 
 
-def connect_erp(plant: PlantConfig, environ: Mapping[str, str], ledger: SqlLedger) -> ErpPort:
-    """The adapter of a worker. Raises ErpMisconfigured naming the variables that are not set."""
+def connect_erp(
+    plant: PlantConfig, environ: Mapping[str, str], ledger: SqlLedger, *, hears_events: bool = False
+) -> ErpPort:
+    """The adapter of a worker; `hears_events` where the ERP's events are taken in.
+
+    Raises ErpMisconfigured naming the variables that are not set.
+    """
     config = plant.erp
     budget = SharedBudget(ledger, plant.plant.id, config.kind, config.calls_per_second)
-    return create_erp(config, plant.plant.id, environ, budget=budget, events=PlantEvents(ledger, plant.plant.id))
+    events = PlantEvents(ledger, plant.plant.id) if hears_events else None
+    return create_erp(config, plant.plant.id, environ, budget=budget, events=events)
 
 
 def declared_capabilities(kind: str) -> ErpCapabilities:

@@ -39,7 +39,7 @@ with workflow.unsafe.imports_passed_through():
     from signals.errors import ErrorType
     from signals.exceptions import VoidOrder
     from signals.ids import erp_task_queue, line_workflow_id
-    from signals.orders import OrderPhase
+    from signals.orders import OrderChange, OrderPhase
     from signals.orders import ProductionOrder as Order
     from signals.reports import LineMessage
     from signals.status import OrderStatus
@@ -317,7 +317,7 @@ class ProductionOrder:
         state = self._book.state
         if state.order is None or state.reload or state.current is not None or state.verify:
             return False
-        if state.void is not None or state.resuming:
+        if state.void is not None or state.resuming or state.locked:
             return False
         if state.ask_lines or state.handing_over:
             return False
@@ -479,6 +479,10 @@ class ProductionOrder:
     @workflow.signal(name="case_decided", description="A case of this order was decided at its ErpException")
     def case_decided(self, decision: DecideCase) -> None:
         self._exceptions.take(decision)
+
+    @workflow.signal(name="erp_changed", description="The ERP changed this order; the ledger holds the new data")
+    def erp_changed(self, change: OrderChange) -> None:
+        self._book.erp_changed(change)
 
     @workflow.signal(name="look_again", description="Something of this order has changed in the ledger")
     def look_again(self) -> None:

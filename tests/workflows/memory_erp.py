@@ -54,6 +54,7 @@ class MemoryErp:
         totals=YES,
         reversal=YES,
         settle_seconds=1,
+        reads={"order_changes": YES},
     )
 
     # --- what tests ask and do -----------------------------------------------------------------------------
@@ -74,6 +75,14 @@ class MemoryErp:
         """Yield and scrap of an operation."""
         found = self.standing(order, operation)
         return sum((d.yield_quantity for d in found), ZERO), sum((d.scrap_quantity for d in found), ZERO)
+
+    def change(self, order: str, planned: Decimal | None = None, **changes: object) -> None:
+        """Somebody changes the order in the ERP; `planned` is what its operations are to make now."""
+        known = self.orders[order]
+        if planned is not None:
+            changes["operations"] = tuple(o.model_copy(update={"planned": planned}) for o in known.operations)
+        changes["change_mark"] = f"{next(self._numbers):08}"
+        self.orders[order] = known.model_copy(update=changes)
 
     def by_hand(self, order: str, operation: str, good: int) -> ErpDocument:
         """Somebody confirms in the ERP's own screen."""
@@ -127,7 +136,13 @@ class MemoryErp:
         return []
 
     async def changed_orders(self, changed_after: str) -> list[OrderHead]:
-        return []
+        await self._call("changed_orders")
+        heads = [
+            OrderHead(order=name, status=order.status, change_mark=order.change_mark)
+            for name, order in self.orders.items()
+            if order.change_mark >= changed_after
+        ]
+        return sorted(heads, key=lambda head: head.change_mark)
 
     async def stock(self, material: str, batch: str = "") -> list[StockLine]:
         return []

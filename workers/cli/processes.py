@@ -74,7 +74,7 @@ async def _work(plant_file: Path, settings: Settings, health_port: int | None, e
     settings.ensure_data()
     books = await open_ledger(settings.ledger_url)
     try:
-        erp = connect_erp(plant, settings.environ, books)
+        erp = connect_erp(plant, settings.environ, books, hears_events=events_port is not None)
     except BaseException:
         await books.close()
         raise

@@ -20,6 +20,8 @@ from signals.transactions import ConfirmProduction
 
 SMALLEST = Decimal("0.001")
 UNLISTED = "unlisted/"
+CONFIRMATIONS = frozenset({"confirmation", "report_as_finished", "route_card"})
+"""What the ERPs' books call a confirmation; Dynamics has a journal for each kind of operation."""
 BOOKED = (PostingState.POSTED, PostingState.ADOPTED)
 UNKNOWN = (PostingState.IN_DOUBT, PostingState.SENT)
 
@@ -288,7 +290,7 @@ def _standing(books: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     return [
         d
         for d in books.get("documents", ())
-        if d["kind"] == "confirmation" and not (d["reversed"] or d["reversal"] or d["manual"] or d.get("automatic_of"))
+        if d["kind"] in CONFIRMATIONS and not (d["reversed"] or d["reversal"] or d["manual"] or d.get("automatic_of"))
     ]
 
 
@@ -308,7 +310,7 @@ def _key_differences(own: OwnBooks, books: Mapping[str, Any]) -> Iterator[str]:
             yield f"key {key} stands on {count} confirmations"
     unlisted = list(own.unlisted)
     for document in books.get("documents", ()):
-        by_hand = document["kind"] == "confirmation" and document["manual"] and not document["reversed"]
+        by_hand = document["kind"] in CONFIRMATIONS and document["manual"] and not document["reversed"]
         if not by_hand or document["reversal"] or document["id"] in own.documents:
             continue
         # An ERP that lists no documents shows a hand entry by its quantity alone.

@@ -11,7 +11,7 @@ from typing import Any
 from ledger.port import OrderRecord
 from signals.documents import Case, PostingState
 from signals.orders import OrderPhase
-from workers.demo.books import Figures, Pieces, Place, erp_figures, machine_figures
+from workers.demo.books import CONFIRMATIONS, Figures, Pieces, Place, erp_figures, machine_figures
 from workers.demo.children import StageFailed
 from workers.demo.stage import Stage
 
@@ -47,7 +47,7 @@ class Snapshot:
     def confirmations(self) -> list[dict[str, Any]]:
         """The ERP's confirmations that stand, oldest first."""
         return [
-            d for d in self.books["documents"] if d["kind"] == "confirmation" and not (d["reversed"] or d["reversal"])
+            d for d in self.books["documents"] if d["kind"] in CONFIRMATIONS and not (d["reversed"] or d["reversal"])
         ]
 
     @property
