@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
 import pytest
+from alembic import command
+from alembic.config import Config
+from sqlalchemy import Connection, text
 
 from activities.erp_cases import rejected
 from domain.error_classes import REFUSALS
 from domain.error_codes import CODES
+from ledger.connect import MIGRATIONS, create_engine, open_ledger
+from ledger.database import WRITER
 from ledger.port import PostingRecord
 from ledger.store import SqlLedger
 from signals.documents import Case, CaseAction, CaseKind, PostingState
@@ -254,3 +260,33 @@ async def test_sub_decisions_of_a_bulk_decision_are_counted(ledger: SqlLedger) -
     await ledger.decide_case(PLANT, decide(other, CaseAction.RETRY, "bulkx1:other"))
     assert await ledger.decisions_under(PLANT, "bulk_1:") == 3
     assert await ledger.decisions_under("south", "bulk_1:") == 0
+
+
+async def test_cases_of_the_first_schema_are_found_after_the_migration(database_url: str) -> None:
+    case = trouble(posting("r1"), CaseKind.ERP_REJECTED, error_code="M7/053", owner_role="finance", opened_at=START)
+    old = case.model_dump(mode="json", exclude={"error_class", "due_at", "runbook", "consequence", "completion_only"})
+
+    def first_schema(connection: Connection) -> None:
+        config = Config()
+        config.set_main_option("script_location", str(MIGRATIONS))
+        config.set_main_option("path_separator", "os")
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0001")
+        row = {"plant": PLANT, "case_id": case.case_id, "order_id": ORDER, "payload": json.dumps(old)}
+        connection.execute(
+            text(
+                "INSERT INTO exception_case (plant, case_id, order_id, is_open, action, note, payload, recorded_at) "
+                f"VALUES (:plant, :case_id, :order_id, {'true' if connection.dialect.name != 'sqlite' else 1}, "
+                "'', '', :payload, '2026-11-20T06:00:00.000000+00:00')"
+            ),
+            row,
+        )
+
+    engine = create_engine(database_url)
+    async with engine.execution_options(**{WRITER: True}).begin() as connection:
+        await connection.run_sync(first_schema)
+    await engine.dispose()
+    migrated = await open_ledger(database_url)
+    search = CaseSearch(code="M7/053", owner="finance", posting_key=case.posting_key)
+    assert [c.case.case_id for c in await migrated.find_cases(PLANT, search)] == [case.case_id]
+    await migrated.close()
