@@ -77,7 +77,8 @@ class CaseBooks(Books):
             if await already_recorded(session, plant, decision):
                 return case
             _check_allowed(case, decision)
-            if row.action != decision.action:
+            # Two people who want the same are both answered; two amendments never say the same.
+            if row.action != decision.action or decision.action is CaseAction.AMEND:
                 await check_undecided(session, row, case)
                 await take_effect(session, plant, case, decision, self._db.now())
             row.action = decision.action

@@ -133,6 +133,10 @@ async def test_an_amended_payload_stands_under_the_same_key_and_the_original_bes
         row = await session.get_one(PostingRow, claimed.key)
         assert row.transaction_hash == hashlib.sha256(row.transaction_json.encode()).hexdigest()
 
+    other = decide(case, CaseAction.AMEND, "d9").model_copy(update={"amended": less(claimed, "7")})
+    with pytest.raises(BadInput, match="decided already: amend"):
+        await ledger.decide_case(PLANT, other)
+
     # Refused once more: amended again, up to what was verified at first.
     await ledger.mark_outcome(claimed.key, state=PostingState.REFUSED)
     await ledger.open_case(case)
