@@ -20,7 +20,8 @@ from signals.transactions import ConfirmProduction
 
 SMALLEST = Decimal("0.001")
 UNLISTED = "unlisted/"
-CONFIRMATIONS = frozenset({"confirmation", "report_as_finished", "route_card"})
+KEYLESS = frozenset({"report_as_finished", "route_card"})
+CONFIRMATIONS = KEYLESS | {"confirmation"}
 """What the ERPs' books call a confirmation; Dynamics has a journal for each kind of operation."""
 BOOKED = (PostingState.POSTED, PostingState.ADOPTED)
 UNKNOWN = (PostingState.IN_DOUBT, PostingState.SENT)
@@ -298,12 +299,12 @@ def _key_differences(own: OwnBooks, books: Mapping[str, Any]) -> Iterator[str]:
     found: Counter[str] = Counter()
     for document in _standing(books):
         key = str(document["key"] or "").lower()
-        if not key:
+        if not key and document["kind"] not in KEYLESS:
             yield f"confirmation {document['id']} carries no key"
-        elif key not in own.keys:
+        elif key and key not in own.keys:
             yield f"confirmation {document['id']} carries key {key}, which the ledger does not know as booked"
         found[key] += 1
-        if document["id"] not in own.documents and key not in own.keys:
+        if not own.documents & _names(document) and key not in own.keys:
             yield f"confirmation {document['id']} is not in the ledger"
     for key, count in found.items():
         if key and count > 1:
@@ -311,7 +312,7 @@ def _key_differences(own: OwnBooks, books: Mapping[str, Any]) -> Iterator[str]:
     unlisted = list(own.unlisted)
     for document in books.get("documents", ()):
         by_hand = document["kind"] in CONFIRMATIONS and document["manual"] and not document["reversed"]
-        if not by_hand or document["reversal"] or document["id"] in own.documents:
+        if not by_hand or document["reversal"] or own.documents & _names(document):
             continue
         # An ERP that lists no documents shows a hand entry by its quantity alone.
         pieces = Pieces(Decimal(document["yield"]), Decimal(document["scrap"]))
@@ -320,6 +321,12 @@ def _key_differences(own: OwnBooks, books: Mapping[str, Any]) -> Iterator[str]:
             unlisted.remove(entry)
         else:
             yield f"confirmation {document['id']} was entered by hand and nobody has decided on it"
+
+
+def _names(document: Mapping[str, Any]) -> set[str]:
+    """What the ledger may call it: the ERP's own number, for a journal of Dynamics with its kind before it."""
+    number, operation = str(document["id"]).split("/")[0], document["operation"]
+    return {str(document["id"]), f"RAF/{number}", f"ROUTE/{number}/{operation}"}
 
 
 def _unsettled(books: Mapping[str, Any]) -> Iterator[str]:
