@@ -62,6 +62,10 @@ class World(Protocol):
         """What the ERP has accepted it has also processed."""
         ...
 
+    async def person_clears_the_way(self) -> None:
+        """What a person does in the ERP before a refused posting is tried again."""
+        ...
+
 
 @dataclass(frozen=True)
 class Scene:

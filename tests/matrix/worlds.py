@@ -133,10 +133,23 @@ class SimulatedWorld:
             while not await self._is_quiet():  # noqa: ASYNC110 - another process tells when it is
                 await asyncio.sleep(0.02)
 
+    async def person_clears_the_way(self) -> None:
+        """Before a refused posting is tried again: a failed message blocks its order until somebody cancels it."""
+        if self.name != "dynamics":
+            return
+        for message in await self._messages():
+            if message["state"] == "Failed":
+                await self.simulator.ask("messages", {"id": message["id"], "action": "cancel"})
+
+    async def _messages(self) -> list[dict[str, Any]]:
+        answer = await self.simulator.control.get("/_control/messages")
+        return answer.raise_for_status().json()["messages"]
+
     async def _is_quiet(self) -> bool:
         control = self.simulator.control
-        messages = (await control.get("/_control/messages")).raise_for_status().json()["messages"]
-        if any(m["state"] == "Queued" and not m.get("blocked") for m in messages):
+        messages = await self._messages()
+        stuck = {m["order"] for m in messages if m["state"] == "Failed"}
+        if any(m["state"] == "Queued" and m["order"] not in stuck for m in messages):
             return False
         told = (await control.get("/_control/events")).raise_for_status().json()["events"]
         return all(d["delivered"] for e in told if not e["lost"] for d in e["deliveries"])
