@@ -9,12 +9,12 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.plantwright-ready
 ARGS ?=
 
-.PHONY: help setup environment temporal demo test test-long test-uncached record-histories check lock format clean \
+.PHONY: help setup environment temporal demo test test-long test-uncached proof record-histories check lock format clean \
 	check-style check-format check-types check-house check-lock check-compose
 
 help:
 	@echo 'make demo       a production order from release to close on this machine (ARGS="--auto" plays by itself)'
-	@echo 'make test       the tests; make test-long: volume, chaos and durability'
+	@echo 'make test       the tests; make test-long: volume, chaos and durability; make proof: full volumes'
 	@echo 'make check      style, types, house plan, lock, compose file'
 	@echo 'make setup      environment and Temporal server only'
 	@echo 'make lock       renew requirements.lock; make format; make clean'
@@ -39,16 +39,24 @@ temporal: $(READY)
 demo: setup
 	@$(BIN)/plantwright demo $(ARGS)
 
+# Two processes share the files between them: most tests wait for servers. JOBS=0 runs everything in one.
+JOBS ?= 2
+SPREAD := $(if $(filter-out 0,$(JOBS)),-n $(JOBS) --dist loadfile,)
+
 test: setup
-	@$(BIN)/pytest -m 'not long' $(ARGS)
+	@$(BIN)/pytest $(SPREAD) -m 'not long and not proof' $(ARGS)
 
 test-long: setup
-	@$(BIN)/pytest -m long $(ARGS)
+	@$(BIN)/pytest $(SPREAD) -m 'long and not proof' $(ARGS)
 	@$(if $(ARGS),,$(MAKE) --no-print-directory test-uncached)
+
+# The full volumes: 2,000 postings per ERP with faults and kills, the week's outage, the fast line and the slow ERP.
+proof: setup
+	@$(BIN)/pytest -m proof $(ARGS)
 
 # The tests of workflows once more, every workflow task replaying its whole history.
 test-uncached: setup
-	@PLANTWRIGHT_TEST_CACHE=0 $(BIN)/pytest -m 'not long' tests/workflows $(ARGS)
+	@PLANTWRIGHT_TEST_CACHE=0 $(BIN)/pytest -m 'not long and not proof' tests/workflows $(ARGS)
 
 # Renews this release's stored histories; those of releases that are out stay as they are.
 record-histories: setup
