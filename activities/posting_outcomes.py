@@ -14,13 +14,15 @@ from activities import erp_cases
 from activities.erp_watch import ErpWatch
 from activities.posting_records import BOOKED, Stand, health_after, next_period
 from ledger.port import LedgerPort, PostingRecord
-from signals.documents import Booking, Case, ErpDocument, PostingState
+from signals.documents import Booking, Case, CaseKind, ErpDocument, PostingState
 from signals.errors import ErpError, ErpMisconfigured, ErpRejected, Reason
 from signals.transactions import Reverse
 
 SHORTEST_WAIT = timedelta(seconds=1)
 LONGEST_LOOK = timedelta(seconds=60)
 """An ERP's own queue is looked at this often at least."""
+BY_PERSON = "reversal_by_person"
+OVER_WHEN_BOOKED = (CaseKind.ERP_REJECTED, CaseKind.ERP_IN_DOUBT, CaseKind.ERP_PENDING)
 
 
 @dataclass
@@ -85,6 +87,17 @@ class PostingOutcomes:
         await self._watch.close_settled(record, _reversed_by(record))
         return settled
 
+    async def met_again(self, record: PostingRecord) -> Stand:
+        """A settled posting is asked for once more: its worker may have died between the outcome and its case."""
+        about = [c for c in await self._watch.cases_of_order(record) if c.posting_key == record.key]
+        if record.state in BOOKED:
+            for case in about:
+                if case.kind in OVER_WHEN_BOOKED:
+                    await self._ledger.close_case(record.plant, case.case_id, "the ERP has booked the posting")
+        elif record.state in (PostingState.REFUSED, PostingState.IN_DOUBT) and not about:
+            await self._open(record, _case_of(record))
+        return Stand(record)
+
     async def reversed_already(self, record: PostingRecord, transaction: Reverse) -> Stand:
         """Somebody else reversed the original: the effect is there, a second reversal would be refused."""
         message = f"document {transaction.document} was reversed in the ERP already"
@@ -120,7 +133,7 @@ class PostingOutcomes:
     async def left_to_a_person(self, record: PostingRecord, why: str) -> Stand:
         """This ERP reverses such a document by nothing but a person's hand."""
         settled = await self._ledger.mark_outcome(
-            record.key, state=PostingState.REFUSED, error_code="reversal_by_person", message=why
+            record.key, state=PostingState.REFUSED, error_code=BY_PERSON, message=why
         )
         if settled.state is PostingState.REFUSED:
             await self._open(settled, erp_cases.reversal_by_person(settled, why))
@@ -183,6 +196,15 @@ class PostingOutcomes:
     @staticmethod
     def is_booked(record: PostingRecord) -> bool:
         return record.state in BOOKED
+
+
+def _case_of(record: PostingRecord) -> Case:
+    """The case of an outcome as the ledger holds it: code and message are there, candidates are not."""
+    if record.state is PostingState.IN_DOUBT:
+        return erp_cases.in_doubt(record, [], record.message)
+    if record.error_code == BY_PERSON:
+        return erp_cases.reversal_by_person(record, record.message)
+    return erp_cases.rejected(record, ErpRejected(record.message, code=record.error_code))
 
 
 def _reversed_by(record: PostingRecord) -> str:

@@ -133,7 +133,7 @@ class PostingProcedure:
                     return stand
                 record = stand.record
             if record.state is not PostingState.CLAIMED:
-                return Stand(record)
+                return await self._outcomes.met_again(record)
             if mode is PostingMode.SHADOW:
                 return Stand(await self._ledger.mark_outcome(record.key, state=PostingState.SHADOW))
             if mode is PostingMode.APPROVE and not approved:
