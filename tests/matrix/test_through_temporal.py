@@ -1,4 +1,4 @@
-"""A sample of the matrix the way production runs it: activities on a real Temporal server, timers, a worker that goes."""
+"""A sample of the matrix as production runs it: activities on a real Temporal server, timers, a lost worker."""
 
 from __future__ import annotations
 
