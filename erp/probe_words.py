@@ -111,13 +111,16 @@ def _away(error: ErpError, place: _Place, system: str) -> tuple[str, str, bool]:
 
 
 def _chain(error: BaseException) -> Iterator[BaseException]:
-    """The error and what it came from, innermost last; some set their context aside, which still tells the cause."""
+    """The error and all that it came from; some are raised from none, which still leaves them a context."""
+    waiting: list[BaseException | None] = [error]
     seen: set[int] = set()
-    current: BaseException | None = error
-    while current is not None and id(current) not in seen:
+    while waiting:
+        current = waiting.pop(0)
+        if current is None or id(current) in seen:
+            continue
         seen.add(id(current))
         yield current
-        current = current.__cause__ or current.__context__
+        waiting += [current.__cause__, current.__context__]
 
 
 def _request_url(error: httpx.RequestError) -> str:

@@ -107,7 +107,7 @@ class Prober:
         if error.code.startswith("oauth"):
             return "the token endpoint does not accept the app", hint
         if name == "app" and error.code in ("HTTP/401", "HTTP/403"):
-            return f"Dynamics does not let the app in, which has a token ({error.code})", hint
+            return f"Dynamics refuses a fresh token of the app ({error.code})", hint
         match error.code:
             case "HTTP/403":
                 return f"the service user has no security role for {name}", hint

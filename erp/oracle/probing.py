@@ -105,10 +105,8 @@ class Probing:
             hint = f"check the client id in {first}, the secret in {second}, and scope; the secret may have expired"
             return "the token endpoint does not accept the OAuth client", hint
         if error.code == "HTTP/401" and settings.auth == "oauth":
-            hint = (
-                "check scope, and that Oracle has an account for this client; expired tokens are renewed by themselves"
-            )
-            return "Oracle refuses the token that the token endpoint gave", hint
+            hint = "check scope, and that Oracle has an account for this client; if it worked before, check the clocks"
+            return "Oracle refuses a fresh token of the OAuth client", hint
         if error.code == "HTTP/401":
             return "Oracle refuses user and password", f"check user and password in {first} and {second}"
         if error.code == "HTTP/404":

@@ -157,7 +157,7 @@ class Prober:
             return f"this SAP system has no client {settings.client}", f"check [erp] client {settings.client!r}"
         if settings.auth == "oauth":
             hint = "check the token's scope, and that the communication user has this OAuth client"
-            return "SAP refuses the token that the token endpoint gave", hint
+            return "SAP refuses a fresh token of the OAuth client", hint
         client = f", and that client {settings.client!r} exists" if settings.client else ""
         hint = f"check the user in {settings.user_env} and the password in {settings.password_env}{client}"
         return "SAP refuses user and password", hint
