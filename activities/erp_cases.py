@@ -110,6 +110,16 @@ def pending(record: PostingRecord, since: datetime) -> Case:
     )
 
 
+def partly_booked(record: PostingRecord, document: ErpDocument) -> Case:
+    return _case(
+        record,
+        CaseKind.PARTLY_BOOKED,
+        document.document,
+        f"document {document.document} is booked, but {'; '.join(document.incomplete)}. "
+        "Complete it in the ERP, then accept",
+    ).model_copy(update={"document": document.document, "posting_key": record.key, "completion_only": True})
+
+
 def shortfall(record: PostingRecord, document: str, missing: tuple[str, ...]) -> Case:
     return _case(
         record,

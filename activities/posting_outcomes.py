@@ -85,6 +85,8 @@ class PostingOutcomes:
         if document.reversed:
             await self._ledger.open_case(erp_cases.reversed_by_hand(record, document))
         await self._watch.close_settled(record, _reversed_by(record))
+        if document.incomplete:
+            await self._ledger.open_case(erp_cases.partly_booked(record, document))
         return settled
 
     async def met_again(self, record: PostingRecord) -> Stand:

@@ -89,6 +89,8 @@ TROUBLES = {
               "the document stands in the ERP's books"),
         _kind(CaseKind.GOODS_MOVEMENT_SHORTFALL, Role.PLANNER, 8, 3, "confirmed, but goods movements are missing",
               "reprocess the ERP's error list (SAP: COGI), then accept; seen later, it closes by itself", (A.ACCEPT,)),
+        _kind(CaseKind.PARTLY_BOOKED, Role.SUPERVISOR, 8, 3, "booked, but the ERP left out part of what was asked",
+              "complete the named document in the ERP by hand, then accept", (A.ACCEPT,)),
         _kind(CaseKind.MANUAL_ENTRY, Role.SUPERVISOR, 4, 2, "a document in the ERP is nobody's here",
               "ask who entered it and what for: adopt takes it for ours, post lets it stand beside, reverse takes it back",
               (A.ADOPT, A.POST, A.REVERSE)),

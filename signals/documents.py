@@ -44,6 +44,9 @@ class ErpDocument(Message):
     entered_at: UtcTime | None = None
     goods_movements: tuple[GoodsMovement, ...] = ()
     warnings: tuple[str, ...] = ()
+    incomplete: tuple[str, ...] = Field(
+        default=(), description="what the ERP did not take over though it booked the rest, as sentences"
+    )
 
 
 class Snapshot(Message):
@@ -127,6 +130,7 @@ class CaseKind(StrEnum):
     REVERSAL_BY_PERSON = "reversal_by_person"
     ERP_PENDING = "erp_pending"
     ORDER_CHANGE_REFUSED = "order_change_refused"
+    PARTLY_BOOKED = "partly_booked"
 
 
 class CaseAction(StrEnum):

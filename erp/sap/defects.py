@@ -44,7 +44,9 @@ class Defects:
         """Among the defects of order and material; the text is matched here, whether SAP could filter it or not."""
         rows = await self._of_material(transaction)
         ours = [row for row in rows if text_of(row, "DefectText").upper().startswith(short_key(intent.key))]
-        return self._document(intent, ours[0]) if ours else None
+        if not ours:
+            return None
+        return self._document(intent, ours[0]).model_copy(update={"incomplete": _left_out(ours[0], transaction)})
 
     async def nameless(self, transaction: RecordNonconformance) -> list[str]:
         """Defects of the same quantity without any text: one of them may be ours that lost it."""
@@ -65,10 +67,11 @@ class Defects:
             DEFECT_SERVICE, DEFECT_SET, body=self._body(intent, transaction), guard=guard, intent=intent
         )
         try:
-            document = self._document(intent, entity_of(answer.payload))
+            row = entity_of(answer.payload)
+            document = self._document(intent, row)
         except UnreadableAnswer as error:
             raise ErpInDoubt(f"{DEFECT_SET} was answered with a success that cannot be read: {error}") from error
-        return document.model_copy(update={"warnings": answer.warnings})
+        return document.model_copy(update={"warnings": answer.warnings, "incomplete": _left_out(row, transaction)})
 
     def _body(self, intent: PostingIntent, transaction: RecordNonconformance) -> dict[str, Any]:
         group, code = defect_code(transaction.defect, self._settings)
@@ -136,3 +139,9 @@ def _path(document: str) -> str:
 
 def _deleted(intent: PostingIntent, document: str) -> ErpDocument:
     return ErpDocument(document=document, kind=KIND, order=intent.transaction.order, key=intent.key, reversal=True)
+
+
+def _left_out(row: Entity, transaction: RecordNonconformance) -> tuple[str, ...]:
+    """SAP may record the defect and not take its quantity."""
+    taken = decimal_of(row.get("DefectiveQuantity"))
+    return () if taken == transaction.quantity else (f"its quantity is {taken or 0:f}, not {transaction.quantity:f}",)

@@ -100,7 +100,9 @@ class Inspections:
             day, of_day = local_date_and_time(measured.measured_at, self._zone)
             body |= {"InspectionStartDate": day, "InspectionStartTime": of_day}
         answer = await self._client.call(INSPECTION_SERVICE, VALUE_SET, body=body, guard=guard, intent=intent)
-        return self._result(intent, _booked(answer.payload, VALUE_SET)).model_copy(update={"warnings": answer.warnings})
+        left_out = tuple(f"its characteristic was not valuated ({warning})" for warning in answer.warnings)
+        document = self._result(intent, _booked(answer.payload, VALUE_SET))
+        return document.model_copy(update={"warnings": answer.warnings, "incomplete": left_out})
 
     def _result(self, intent: PostingIntent, row: Entity) -> ErpDocument:
         parts = ("InspectionLot", "InspectionCharacteristic", "InspResultItemInternalID")

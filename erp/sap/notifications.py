@@ -28,7 +28,7 @@ from erp.sap.odata import (
 from erp.sap.odata4 import etag_of
 from erp.sap.settings import NOTIFICATION_SERVICE, SapSettings
 from signals.documents import ErpDocument
-from signals.errors import ErpInDoubt, ErpRejected
+from signals.errors import ErpInDoubt, ErpRejected, ErpUnavailable
 from signals.ids import short_key
 from signals.transactions import PostingIntent
 from signals.upkeep import CloseDowntime, OpenDowntime
@@ -61,7 +61,10 @@ class Notifications:
         except ErpRejected:
             rows = await self._list(f"TechnicalObject eq {text_literal(transaction.asset)}")
         ours = [row for row in rows if _carries(row, key)]
-        return self._document(intent, text_of(ours[0], "MaintenanceNotification")) if ours else None
+        if not ours:
+            return None
+        document = self._document(intent, text_of(ours[0], "MaintenanceNotification"))
+        return document.model_copy(update={"incomplete": _left_out(ours[0], transaction)})
 
     async def _list(self, condition: str) -> list[Entity]:
         return await self._client.read_entities(NOTIFICATION_SERVICE, NOTIFICATION_SET, {"$filter": condition})
@@ -86,12 +89,14 @@ class Notifications:
             body["MaintNotifLongTextForEdit"] = told[:LONG_TEXT_LENGTH]
         answer = await self._client.call(NOTIFICATION_SERVICE, NOTIFICATION_SET, body=body, guard=guard, intent=intent)
         try:
-            opened = text_of(entity_of(answer.payload), "MaintenanceNotification")
+            row = entity_of(answer.payload)
         except UnreadableAnswer as error:
             raise ErpInDoubt(f"{NOTIFICATION_SET} was answered with a success that cannot be read: {error}") from error
+        opened = text_of(row, "MaintenanceNotification")
         if not opened:
             raise ErpInDoubt(f"{NOTIFICATION_SET} was answered without the notification's number")
-        return self._document(intent, opened).model_copy(update={"warnings": answer.warnings})
+        told_back = {"warnings": answer.warnings, "incomplete": _left_out(row, transaction)}
+        return self._document(intent, opened).model_copy(update=told_back)
 
     # --- the end -----------------------------------------------------------------------------------------------------
 
@@ -122,6 +127,10 @@ class Notifications:
             intent=intent,
             etag=etag_of(row),
         )
+        if answer.warnings and await self.find_end(intent, transaction) is None:
+            # A success that changed nothing; writing the same end again is harmless.
+            told = f"SAP did not take the malfunction's end of {transaction.notification}: {'; '.join(answer.warnings)}"
+            raise ErpUnavailable(told)
         return self._document(intent, transaction.notification).model_copy(update={"warnings": answer.warnings})
 
     async def find_completion(self, intent: PostingIntent, transaction: CloseDowntime) -> ErpDocument | None:
@@ -158,6 +167,16 @@ class Notifications:
 
     def _document(self, intent: PostingIntent, notification: str) -> ErpDocument:
         return ErpDocument(document=notification, kind=KIND, order=intent.transaction.order, key=intent.key)
+
+
+def _left_out(row: Entity, transaction: OpenDowntime) -> tuple[str, ...]:
+    """SAP may make the notification and not take its malfunction data."""
+    lost: list[str] = []
+    if date_of(row.get("MalfunctionStartDate")) is None:
+        lost.append("the malfunction's start was not taken")
+    if transaction.breakdown and not flag_of(row.get("MaintenanceObjectIsDown")):
+        lost.append("it is not marked as a breakdown")
+    return tuple(lost)
 
 
 def _carries(row: Entity, key: str) -> bool:
