@@ -24,14 +24,16 @@ from temporalio.service import RPCError
 
 from domain.plant import PlantConfig, PostingConfig, SiteConfig, TagKind
 from domain.plant_erp import ErpConfig
-from erp.sap.adapter import create_sap
+from erp.factory import create_erp
 from ledger.connect import open_ledger
 from ledger.port import LedgerPort
+from ledger.store import SqlLedger
 from scada.filter import EdgeFilter
 from scada.forwarder import Forwarder
 from scada.log import EdgeLog
 from scada.reading import Reading
 from scada.recording import Playback, Watermark, open_recording, play
+from signals.base import ZERO
 from signals.decisions import Answer, DecideParked
 from signals.errors import BadInput
 from signals.events import MachineEvent, OrderAspect, OrderEvent
@@ -40,10 +42,13 @@ from signals.orders import OrderPhase
 from signals.reports import ParkedItem, Refusal
 from signals.status import LineStatus, OrderStatus
 from workers.data_converter import data_converter
+from workers.demo.books import Pieces, Place, erp_figures, key_differences, own_books, standing
 from workers.edge import TemporalSink
+from workers.erp_events import PlantEvents, serve_events
 from workers.plant_worker import WorkerOptions, build_workers
 from workers.profile import ReplayProfile, load_profile
 from workers.replay_erp import ReplayErp, orders_seed
+from workers.simulated_erp import EVENTS_SECRET, SIMULATED, ErpControl
 from workers.temporal_server import EmbeddedTemporal, ServerOptions
 from workflows.common import TASK_TIMEOUT
 from workflows.production_order import OrderInput, ProductionOrder
@@ -107,17 +112,17 @@ async def run_replay(
     data: Path | None = None,
     progress: Progress = lambda _: None,
 ) -> dict[str, Any]:
-    """Play `file` by `profile` and return the closing object of design section 11.
+    """Play `file` by `profile` into a simulated ERP and return the closing object of design section 11.
 
     Raises BadInput for a profile, recording, ERP name or decisions file that cannot be used.
     """
-    if erp != "sap":
-        raise BadInput(f"no ERP named {erp!r}", subject=erp, hint="this release replays into sap")
+    if erp not in SIMULATED:
+        raise BadInput(f"a replay cannot post to {erp!r}", subject="--erp", hint=f"it knows {', '.join(SIMULATED)}")
     chosen = load_profile(profile)
     wishes = load_decisions(decisions)
     with open_recording(file) as files, _directory(data) as folder:
         playback = play(files, chosen)
-        async with _house(chosen, folder, progress) as house:
+        async with _house(chosen, erp, folder, progress) as house:
             return await house.replay(playback, wishes, progress)
 
 
@@ -133,30 +138,49 @@ def _directory(data: Path | None) -> Iterator[Path]:
 
 
 @contextlib.asynccontextmanager
-async def _house(profile: ReplayProfile, folder: Path, progress: Progress) -> AsyncIterator[ReplayHouse]:
+async def _house(profile: ReplayProfile, kind: str, folder: Path, progress: Progress) -> AsyncIterator[ReplayHouse]:
     """Everything a replay needs, started and stopped around the block."""
     async with contextlib.AsyncExitStack() as stack:
         server = await stack.enter_async_context(
             EmbeddedTemporal(folder / "temporal", ServerOptions(headless=True), progress=progress)
         )
-        sap = await stack.enter_async_context(ReplayErp(folder / "sap.sqlite"))
-        await sap.seed(orders_seed(profile))
-        plant = _plant(profile, sap.url)
+        erp = await stack.enter_async_context(ReplayErp(kind, folder))
+        await erp.seed(orders_seed(profile))
+        plant = _plant(profile, erp.config)
         ledger = await open_ledger(f"sqlite:///{folder / 'ledger.sqlite'}")
         stack.push_async_callback(ledger.close)
-        adapter = create_sap(plant.erp, PLANT, sap.environ)
+        events = await _events(stack, erp.control, ledger) if erp.control.sends_events else None
+        adapter = create_erp(plant.erp, PLANT, erp.environ, events=events)
         stack.push_async_callback(adapter.aclose)
         client = await Client.connect(server.address, namespace=server.namespace, data_converter=data_converter)
         for worker in build_workers(client, plant, ledger, adapter, WorkerOptions(graceful_seconds=5)):
             await stack.enter_async_context(worker)
         log = EdgeLog(folder / "edge.sqlite", plant=PLANT, line=profile.line.id)
         stack.callback(log.close)
-        yield ReplayHouse(profile, plant, client, ledger, sap, log)
+        yield ReplayHouse(profile, plant, client, ledger, erp, log)
 
 
-def _plant(profile: ReplayProfile, url: str) -> PlantConfig:
+async def _events(stack: contextlib.AsyncExitStack, control: ErpControl, ledger: SqlLedger) -> PlantEvents:
+    """Takes the ERP's events in until the stack unwinds."""
+    listening: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+    secret = control.environ[EVENTS_SECRET]
+    serving = asyncio.create_task(serve_events(ledger, (PLANT,), secret, 0, on_ready=listening.set_result))
+
+    async def stop() -> None:
+        serving.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await serving
+
+    stack.push_async_callback(stop)
+    await asyncio.wait({listening, serving}, return_when=asyncio.FIRST_COMPLETED)
+    if serving.done():
+        serving.result()
+    await control.send_events_to(f"{listening.result()}/{PLANT}")
+    return PlantEvents(ledger, PLANT)
+
+
+def _plant(profile: ReplayProfile, erp: ErpConfig) -> PlantConfig:
     line = profile.line.model_copy(update={"second_evidence": False})
-    erp = ErpConfig(kind="sap", url=url, plant="1010", timeout_seconds=10, settle_seconds=5, calls_per_second=200)
     posting = PostingConfig(technical_completion="automatic", retry_seconds=(1, 1, 2, 5))
     return PlantConfig.model_validate({"plant": SiteConfig(id=PLANT), "line": (line,), "erp": erp, "posting": posting})
 
@@ -170,14 +194,14 @@ class ReplayHouse:
         plant: PlantConfig,
         client: Client,
         ledger: LedgerPort,
-        sap: ReplayErp,
+        erp: ReplayErp,
         log: EdgeLog,
     ) -> None:
         self._profile = profile
         self._plant = plant
         self._client = client
         self._ledger = ledger
-        self._sap = sap
+        self._erp = erp
         self._log = log
         self._orders = sorted({o.order for o in profile.orders})
 
@@ -327,7 +351,7 @@ class ReplayHouse:
     # --- closing -----------------------------------------------------------------------------------------
     async def _closing(self, playback: Playback, played: Played, edge_filter: EdgeFilter) -> dict[str, Any]:
         result = playback.result
-        books = await self._sap.books()
+        books = await self._erp.books()
         refusals = await self._ledger.refusals(PLANT)
         rules = Counter(r.rule for r in [*result.refusals, *refusals])
         parked = await self._ledger.parked(PLANT)
@@ -335,6 +359,7 @@ class ReplayHouse:
         read = result.lines
         return {
             "profile": self._profile.id,
+            "erp": self._plant.erp.kind,
             "lines": read,
             "rejected": result.rejected_lines,
             "rejected_lines": [
@@ -366,27 +391,29 @@ class ReplayHouse:
 
     async def _compare(self, books: Mapping[str, Any]) -> dict[str, Any]:
         """The ERP's own books against the ledger: totals, one document per key, no document without one."""
-        wrong: list[str] = []
-        posted = 0
-        documents: list[dict[str, Any]] = []
+        figures = erp_figures(books)
+        totals: dict[Place, Pieces] = {}
         for order in self._orders:
-            totals = {t.operation: t for t in await self._ledger.totals(PLANT, order)}
-            theirs = next(o for o in books["orders"] if o["order"] == order)
-            for operation in theirs["operations"]:
-                ours = totals.get(operation["operation"])
-                have = ours.yield_quantity if ours else 0
-                posted += int(float(operation["yield"]))
-                if float(have) != float(operation["yield"]):
-                    wrong.append(f"{order}/{operation['operation']}: ERP {operation['yield']}, ledger {have}")
-            keys = {str(k) for k in await self._ledger.known_keys(PLANT, order)}
-            mine = [d for d in books["documents"] if d.get("order") == order and d["kind"] == "confirmation"]
-            carried = [str(d["key"] or "").lower() for d in mine]
-            wrong += [f"{order}: key {k} twice" for k, n in Counter(carried).items() if n > 1]
-            wrong += [f"{order}: document {d['id']} is not ours" for d in mine if str(d["key"]).lower() not in keys]
-            documents += [
-                {"document": d["id"], "order": order, "operation": d["operation"], "yield": d["yield"], "key": d["key"]}
-                for d in mine
-            ]
+            for total in await self._ledger.totals(PLANT, order):
+                totals[Place(order, total.operation)] = Pieces(total.yield_quantity, total.scrap_quantity or ZERO)
+        traces = {order: await self._ledger.trace(PLANT, order) for order in self._orders}
+        wrong = [
+            f"{place.text()}: the ERP has {theirs.text()}, the ledger {ours.text()}"
+            for place in sorted({*figures, *totals})
+            if (theirs := figures.get(place, Pieces())) != (ours := totals.get(place, Pieces()))
+        ]
+        wrong += key_differences(own_books(traces, totals), books)
+        documents = [
+            {
+                "document": d["id"],
+                "order": d["order"],
+                "operation": d["operation"],
+                "yield": d["yield"],
+                "key": d["key"],
+            }
+            for d in standing(books)
+        ]
+        posted = int(sum((pieces.good for pieces in figures.values()), ZERO))
         return {"posted_completions": posted, "document_list": documents, "agree": not wrong, "differences": wrong}
 
 

@@ -5,16 +5,15 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-import secrets
 import sys
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-import httpx
-
+from domain.plant_erp import ErpConfig
 from workers.child_process import dies_with_parent
 from workers.profile import OrderTemplate, ReplayProfile
+from workers.simulated_erp import ErpControl
 
 START_SECONDS = 30.0
 ERP_PLANT = "1010"
@@ -70,17 +69,37 @@ def _order(name: str, templates: list[OrderTemplate]) -> dict[str, Any]:
 
 
 class ReplayErp:
-    """A simulated SAP as a child process; its control side is asked beside its OData services."""
+    """A simulated ERP as a child process, with its control side."""
 
-    def __init__(self, db: Path) -> None:
-        self._db = db
-        self.environ = {"SAP_USER": "REPLAY", "SAP_PASSWORD": secrets.token_urlsafe(12)}
-        self.url = ""
+    def __init__(self, kind: str, folder: Path) -> None:
+        self.control = ErpControl(kind)
+        self._kind = kind
+        self._db = folder / f"{kind}.sqlite"
         self._process: asyncio.subprocess.Process | None = None
         self._drain: asyncio.Task[bytes] | None = None
 
+    @property
+    def environ(self) -> dict[str, str]:
+        """The secrets that the adapter needs."""
+        return self.control.environ
+
+    @property
+    def config(self) -> ErpConfig:
+        """The plant's `[erp]` table."""
+        return ErpConfig.model_validate(
+            {
+                "kind": self._kind,
+                "url": self.control.url,
+                "token_url": self.control.token_url,
+                "plant": ERP_PLANT,
+                "timeout_seconds": 10,
+                "settle_seconds": 5,
+                "calls_per_second": 200,
+            }
+        )
+
     async def __aenter__(self) -> ReplayErp:
-        command = [sys.executable, "-m", "simulators.sap", "--port", "0", "--db", str(self._db)]
+        command = [sys.executable, "-m", f"simulators.{self._kind}", "--port", "0", "--db", str(self._db)]
         self._process = await asyncio.create_subprocess_exec(
             *dies_with_parent(command),
             stdout=asyncio.subprocess.PIPE,
@@ -88,20 +107,29 @@ class ReplayErp:
             env=os.environ | self.environ,
         )
         assert self._process.stdout is not None
-        async with asyncio.timeout(START_SECONDS):
-            line = (await self._process.stdout.readline()).decode()
-        if not line.startswith("ready "):
-            raise RuntimeError(f"the simulated SAP did not start; it said {line!r}")
-        self.url = json.loads(line.removeprefix("ready "))["url"]
+        try:
+            async with asyncio.timeout(START_SECONDS):
+                line = (await self._process.stdout.readline()).decode()
+            if not line.startswith("ready "):
+                raise RuntimeError(f"the simulated {self._kind} did not start; it said {line!r}")
+        except BaseException:
+            await self._stop()
+            raise
+        self.control.url = json.loads(line.removeprefix("ready "))["url"]
         self._drain = asyncio.create_task(self._process.stdout.read())
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        await self._stop()
+
+    async def _stop(self) -> None:
+        await self.control.aclose()
         if self._process is None:
             return
-        self._process.terminate()
+        if self._process.returncode is None:
+            self._process.terminate()
         try:
             async with asyncio.timeout(10):
                 await self._process.wait()
@@ -113,16 +141,9 @@ class ReplayErp:
 
     async def seed(self, seed: dict[str, Any]) -> None:
         """Put orders and stock into its books; nothing to do for a profile without orders."""
-        if not seed["orders"]:
-            return
-        async with httpx.AsyncClient(base_url=self.url, timeout=30) as client:
-            answer = await client.post("/_control/orders", json=seed)
-            if answer.is_error:
-                raise RuntimeError(f"the simulated SAP refused its orders: {answer.text}")
+        if seed["orders"]:
+            await self.control.seed(seed)
 
     async def books(self) -> dict[str, Any]:
         """What the ERP believes."""
-        async with httpx.AsyncClient(base_url=self.url, timeout=60) as client:
-            answer = await client.get("/_control/books")
-            answer.raise_for_status()
-            return answer.json()
+        return await self.control.books()

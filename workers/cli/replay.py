@@ -19,7 +19,7 @@ from workers.settings import resolve_settings
 def replay(
     profile: Annotated[str, typer.Argument(help="A shipped profile (hurco, mazak) or a profile's TOML file.")],
     file: Annotated[Path, typer.Argument(help="The recording: a log, an archive of logs, or a folder.")],
-    erp: Annotated[str, typer.Option("--erp", help="Which simulated ERP to post to.")] = "sap",
+    erp: Annotated[str, typer.Option("--erp", help="Which simulated ERP to post to: sap, oracle or dynamics.")] = "sap",
     decisions: Annotated[
         Path | None, typer.Option("--decisions", help="TOML file with decisions on parked items.", metavar="FILE")
     ] = None,

@@ -36,6 +36,9 @@ class Pieces(NamedTuple):
     def plus(self, good: Decimal, scrap: Decimal) -> Pieces:
         return Pieces(self.good + good, self.scrap + scrap)
 
+    def text(self) -> str:
+        return f"{_text(self.good)} good and {_text(self.scrap)} scrap"
+
 
 class Place(NamedTuple):
     """An operation of an order."""
@@ -166,14 +169,14 @@ def compare(
         differences += _component_differences(machine, books)
         differences += _receipt_differences(machine, books)
         differences += _stock_differences(machine, books, stock_before)
-        differences += _key_differences(own, books)
+        differences += key_differences(own, books)
         differences += _unsettled(books)
     gaps = [gap for place in places for gap in _gaps(machine.get(place, Pieces()), judged.get(place, Pieces()))]
     return Comparison(
         operations=tuple(_row(place, machine, ours, erp) for place in places),
         missing=_whole(sum((gap for gap in gaps if gap > 0), ZERO)),
         duplicate=_whole(-sum((gap for gap in gaps if gap < 0), ZERO)),
-        documents=len(_standing(books)),
+        documents=len(standing(books)),
         differences=tuple(differences),
     )
 
@@ -215,8 +218,7 @@ def _piece_differences(
         made, said = machine.get(place, Pieces()), other.get(place, Pieces())
         if made != said:
             yield (
-                f"{place.text()}: the machine made {_text(made.good)} good and {_text(made.scrap)} scrap, "
-                f"{who} has {_text(said.good)} and {_text(said.scrap)}"
+                f"{place.text()}: the machine made {made.text()}, {who} has {_text(said.good)} and {_text(said.scrap)}"
             )
 
 
@@ -286,18 +288,22 @@ def _stock_differences(
             yield f"stock of {material}: {_text(want)} expected, {_text(have)} in the ERP's books"
 
 
-def _standing(books: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    """Our confirmations that count: no reversed ones, no reversals, nobody's hand entries."""
+def standing(books: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """Our confirmations that count: no reversed ones, no reversals, nobody's hand entries, nothing the ERP booked along by itself."""
     return [
         d
         for d in books.get("documents", ())
-        if d["kind"] in CONFIRMATIONS and not (d["reversed"] or d["reversal"] or d["manual"] or d.get("automatic_of"))
+        if d["kind"] in CONFIRMATIONS
+        and d.get("counts", True)
+        and not (d["reversed"] or d["reversal"] or d["manual"])
+        and not d.get("automatic_of")
     ]
 
 
-def _key_differences(own: OwnBooks, books: Mapping[str, Any]) -> Iterator[str]:
+def key_differences(own: OwnBooks, books: Mapping[str, Any]) -> Iterator[str]:
+    """Documents of the ERP that the ledger does not stand for, and keys on more than one."""
     found: Counter[str] = Counter()
-    for document in _standing(books):
+    for document in standing(books):
         key = str(document["key"] or "").lower()
         if not key and document["kind"] not in KEYLESS:
             yield f"confirmation {document['id']} carries no key"

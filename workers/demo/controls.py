@@ -6,7 +6,8 @@ from typing import Any
 
 import httpx
 
-from workers.demo.erp import DemoErp, Outage, ask
+from workers.demo.erp import DemoErp, Outage
+from workers.simulated_erp import ask
 
 
 class Controls:
