@@ -17,6 +17,11 @@ class ErpWatch:
         self._erp = erp
         self._ledger = ledger
 
+    @property
+    def erp(self) -> str:
+        """Which kind of ERP it is, for the catalogue."""
+        return self._erp.capabilities.erp
+
     async def look(self, record: PostingRecord) -> Look:
         """The ERP's totals and documents (these last: nothing is read between them and the request)."""
         plant, order, operation = record.plant, record.order, record.operation

@@ -120,7 +120,7 @@ class PostingOutcomes:
         moved = await self._moved_to_open_period(settled, error)
         if moved is not None:
             return Stand(moved, self._timing.now() + SHORTEST_WAIT)
-        await self._open(settled, erp_cases.rejected(settled, error))
+        await self._open(settled, erp_cases.rejected(settled, error, erp=self._watch.erp))
         return Stand(settled)
 
     async def _moved_to_open_period(self, record: PostingRecord, error: ErpRejected) -> PostingRecord | None:
@@ -189,7 +189,7 @@ class PostingOutcomes:
 
     async def _misconfigured(self, record: PostingRecord, error: ErpError) -> None:
         if isinstance(error, ErpMisconfigured):
-            await self._open(record, erp_cases.misconfigured(record, error))
+            await self._open(record, erp_cases.misconfigured(record, error, erp=self._watch.erp))
 
     async def _open(self, record: PostingRecord, case: Case) -> None:
         """A follow-up's trouble blocks the order's completion and nothing else: its confirmation stands."""

@@ -87,7 +87,7 @@ class FakeErp:
     _numbers: itertools.count = field(default_factory=lambda: itertools.count(1))
 
     capabilities = ErpCapabilities(
-        erp="fake",
+        erp="sap",
         transactions=dict.fromkeys(TransactionType, YES),
         find_by_key=YES,
         totals=YES,

@@ -48,7 +48,7 @@ class MemoryErp:
     _changed: asyncio.Condition = field(default_factory=asyncio.Condition)
 
     capabilities = ErpCapabilities(
-        erp="memory",
+        erp="sap",
         transactions=dict.fromkeys(TransactionType, YES),
         find_by_key=YES,
         totals=YES,
