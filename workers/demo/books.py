@@ -289,7 +289,7 @@ def _stock_differences(
 
 
 def standing(books: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    """Our confirmations that count: no reversed ones, no reversals, nobody's hand entries, nothing the ERP booked along by itself."""
+    """Our confirmations that count: no reversed ones, reversals or hand entries, and nothing booked along with one."""
     return [
         d
         for d in books.get("documents", ())
