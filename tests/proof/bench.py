@@ -48,7 +48,7 @@ class Bench(BaseModel):
     parts: int = 2
     lanes: int = 6
     calls_per_second: float = 10_000
-    timeout_seconds: float = 0.6
+    timeout_seconds: float = 1.0
     settle_seconds: float = 2.0
     retry_seconds: tuple[float, ...] = (0.05, 0.1, 0.2)
     goods_movement_wait_seconds: float = 2.0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import Counter
 from decimal import Decimal
 from typing import Any
@@ -26,12 +27,15 @@ LEFT_ALONE = (CaseKind.ERP_PENDING, CaseKind.ERP_MISCONFIGURED)
 class People:
     """Decide what the ERP refused, what is in doubt, and what lacks its goods movements. Anything else is a find."""
 
-    def __init__(self, simulator: Simulator, ledger: SqlLedger) -> None:
+    def __init__(self, simulator: Simulator, ledger: SqlLedger, *, adopt: bool = False) -> None:
         self._simulator = simulator
+        self._adopt = adopt
         self._ledger = ledger
         self.decided: Counter[str] = Counter()
         """Decisions by the kind of their case and by what was decided."""
         self.unforeseen: list[Case] = []
+        self.last_decision = 0.0
+        """Unix time."""
 
     async def work(self) -> None:
         """Until cancelled."""
@@ -46,6 +50,8 @@ class People:
             case CaseKind.ERP_REJECTED:
                 await self._clear_the_way(case.order)
                 await self._answer(case, CaseAction.RETRY)
+            case CaseKind.MANUAL_ENTRY if self._adopt:
+                await self._answer(case, CaseAction.ADOPT)
             case CaseKind.ERP_IN_DOUBT:
                 await self._look_whether_it_is_there(case)
             case CaseKind.GOODS_MOVEMENT_SHORTFALL:
@@ -69,6 +75,7 @@ class People:
         except BadInput:
             return  # it has moved on meanwhile; the next look shows where
         self.decided[f"{case.kind.value}/{action.value}"] += 1
+        self.last_decision = time.time()
 
     async def _books(self, order: str) -> dict[str, Any]:
         answer = await self._simulator.control.get("/_control/books", params={"order": order})

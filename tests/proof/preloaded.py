@@ -5,6 +5,7 @@ from __future__ import annotations
 import erp.dynamics.adapter
 import erp.oracle.adapter
 import erp.sap.adapter
+import tests.proof.drain
 import tests.proof.worker
 
 __all__ = ["erp", "tests"]

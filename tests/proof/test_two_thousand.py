@@ -37,12 +37,12 @@ SHARE = 0.20
 MIX: tuple[tuple[dict[str, Any], float], ...] = (
     ({"mode": "refuse"}, 3),
     ({"mode": "throttle", "retry_after": 0}, 2),
-    ({"mode": "timeout_before_commit", "seconds": 3}, 3),
+    ({"mode": "timeout_before_commit", "seconds": 4}, 3),
     ({"mode": "business_error"}, 1),
     ({"mode": "partial"}, 1),
     ({"mode": "slow", "seconds": 0.3}, 2),
-    ({"mode": "timeout_after_commit", "seconds": 3}, 3),
-    ({"mode": "timeout_after_commit", "seconds": 3, "commit_delay": 0.8}, 1),
+    ({"mode": "timeout_after_commit", "seconds": 4}, 3),
+    ({"mode": "timeout_after_commit", "seconds": 4, "commit_delay": 0.8}, 1),
     ({"mode": "error_after_commit"}, 3),
     ({"mode": "duplicate_answer"}, 2),
 )

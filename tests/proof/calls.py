@@ -1,0 +1,53 @@
+"""How fast an ERP was called, by its own count: sums over every ten whole seconds in a row."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+WIDTH = 10
+
+
+@dataclass(frozen=True)
+class Pace:
+    """Calls in ten seconds in a row while enough waited; windows with a kill in them on their own."""
+
+    limit: int
+    calls: int
+    seconds: int
+    windows: int
+    share: float
+    """Of the limit that was used, from the first judged second to the last."""
+    usual: int
+    """Calls of the median window."""
+    least: int
+    most: int
+    least_with_kill: int
+    width: int = WIDTH
+
+
+def paced(counted: Sequence[Sequence[int]], limit: int, begins: float, ends: float, killed: float) -> Pace:
+    """`counted` as `GET /_control/calls` gives it, of which the windows between two instants are looked at.
+
+    `most` is of the whole time: whatever there was to do, the limit holds.
+    """
+    many = {second: calls for second, calls in counted}
+    sums = {second: sum(many.get(second + n, 0) for n in range(WIDTH)) for second in range(min(many), max(many) + 1)}
+    judged = {s: calls for s, calls in sums.items() if s > int(begins) and s + WIDTH <= int(ends)}
+    assert judged, f"the drain was shorter than one window: {sorted(many.items())}"
+    # What a killed process had leased ahead is lost with it: at most one slot for each order that it worked on.
+    hit = {s for s in judged if s <= int(killed) + 2 and s + WIDTH > int(killed)}
+    between = [calls for second, calls in many.items() if int(begins) < second < int(ends)]
+    untouched = [calls for s, calls in judged.items() if s not in hit]
+    return Pace(
+        limit=limit,
+        calls=sum(many.values()),
+        seconds=max(many) - min(many) + 1,
+        windows=len(untouched),
+        share=round(sum(between) / (limit * (int(ends) - int(begins) - 1)), 3),
+        usual=int(statistics.median_low(untouched)),
+        least=min(untouched),
+        most=max(sums.values()),
+        least_with_kill=min((judged[s] for s in hit), default=limit * WIDTH),
+    )
