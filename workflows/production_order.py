@@ -14,7 +14,7 @@ from temporalio import workflow
 from temporalio.exceptions import ActivityError, ApplicationError, FailureError
 
 with workflow.unsafe.imports_passed_through():
-    from activities.ledger import LedgerActivities, OrderLoaded, OrderRef
+    from activities.ledger import OrderRef
     from activities.orders import OrderActivities
     from activities.posting import ErpActivities, PostingDraft, SettleResult, VerifyRequest
     from domain.order_book import SETTLED, OrderBook, is_confirmation
@@ -26,7 +26,7 @@ with workflow.unsafe.imports_passed_through():
     )
     from domain.order_state import OrderState
     from domain.roles import may_void
-    from signals.base import ZERO, Code, Message
+    from signals.base import Code, Message
     from signals.decisions import (
         Answer,
         ApprovePostings,
@@ -40,21 +40,16 @@ with workflow.unsafe.imports_passed_through():
     from signals.exceptions import VoidOrder
     from signals.ids import erp_task_queue, line_workflow_id
     from signals.orders import OrderChange, OrderPhase
-    from signals.orders import ProductionOrder as Order
     from signals.reports import LineMessage
     from signals.status import OrderStatus
     from signals.transactions import PostingIntent
     from workflows.common import (
         FEW_ATTEMPTS,
-        LEDGER_TIMEOUT,
-        LONGEST_PAUSE,
-        MATERIAL,
-        ORDER_ID,
         PAUSE,
-        PLANT_ID,
         wants_new_run,
     )
     from workflows.order_exceptions import WHAT_HAS_GONE, OrderExceptions
+    from workflows.order_loading import known_order, take_over
     from workflows.order_page import OrderPage
 
 
@@ -121,61 +116,14 @@ class ProductionOrder:
 
     async def _load(self) -> None:
         """What the ledger knows, at a start and whenever a message is missing."""
-        state = self._book.state
-        loaded, order = await self._known_order()
-        fresh = state.order is None
-        if fresh and loaded.phase == OrderPhase.CLOSED:
-            state.phase = OrderPhase.CLOSED
-        state.cancel_requested = state.cancel_requested or loaded.phase == OrderPhase.CANCELLED
-        self._book.load(
-            order,
-            loaded.settings,
-            loaded.messages,
-            frozenset(loaded.settled),
-            loaded.totals,
-            loaded.credits,
-            loaded.cases,
-            frozenset(loaded.finals),
-            loaded.closed_cases,
-            loaded.unsettled,
-        )
-        self._page.noted.update(c.case_id for c in loaded.cases)
-        gone = [c for c in loaded.closed_cases if self._book.case(c.case_id) is not None]
-        reversed_ = self._book.overstated(loaded.totals)
-        if (gone or reversed_) and workflow.patched(WHAT_HAS_GONE):
-            for case in gone:
-                self._book.close(case.case_id)
-            for operation in reversed_:
-                operation.posted_yield = operation.posted_scrap = operation.posted_rework = ZERO
-        state.void = state.void or loaded.void
-        if fresh:
-            keys = [PLANT_ID.value_set(state.plant), ORDER_ID.value_set(state.order_id)]
-            workflow.upsert_search_attributes([*keys, MATERIAL.value_set(order.material)])
-
-    async def _known_order(self) -> tuple[OrderLoaded, Order]:
-        """Until the ledger knows the order; one started by hand is read from the ERP. What hinders it is shown."""
         ref = OrderRef(plant=self._book.state.plant, order=self._book.state.order_id)
-        pause = PAUSE
-        while True:
-            try:
-                loaded = await workflow.execute_activity_method(
-                    LedgerActivities.load_order, ref, start_to_close_timeout=LEDGER_TIMEOUT, retry_policy=FEW_ATTEMPTS
-                )
-                if loaded.order is not None:
-                    return loaded, loaded.order
-                await workflow.execute_activity_method(
-                    OrderActivities.take_order,
-                    ref,
-                    task_queue=erp_task_queue(ref.plant),
-                    start_to_close_timeout=self._erp_timeout(),
-                    retry_policy=FEW_ATTEMPTS,
-                )
-            except ActivityError as error:
-                workflow.set_current_details(f"**Order {ref.order}** waits: {error.cause}")
-                await workflow.sleep(pause)
-                pause = min(pause * 2, LONGEST_PAUSE)
-                if wants_new_run(self._given.history_limit):
-                    await self._continue_as_new()
+        loaded, order = await known_order(ref, self._erp_timeout(), self._go_on_in_a_new_run)
+        take_over(self._book, loaded, order)
+        self._page.noted.update(c.case_id for c in loaded.cases)
+
+    async def _go_on_in_a_new_run(self) -> None:
+        if wants_new_run(self._given.history_limit):
+            await self._continue_as_new()
 
     def _read_inbox(self) -> None:
         while self._inbox:

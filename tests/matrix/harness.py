@@ -223,10 +223,17 @@ class Run:
 def may_end_in_doubt(world: World, transaction: Transaction, mode: str) -> bool:
     """Where the reference says that nobody can know: no key to find it by, or the key was forgotten."""
     found_by = world.erp.capabilities.can(transaction.type).found_by
+    if is_invisible(world, mode):
+        return found_by in (FoundBy.ARITHMETIC, FoundBy.EVENT)
     if mode == "forget_keys":
         # A hold by state may be a transfer that carries our reference, where there is no lot to restrict.
         return found_by is FoundBy.KEY or transaction.type in (TransactionType.PLACE_HOLD, TransactionType.RELEASE_HOLD)
     return found_by is FoundBy.NOTHING
+
+
+def is_invisible(world: World, mode: str) -> bool:
+    """A message that may wait in Dynamics' queue shows nowhere: its absence proves nothing (reference erp.md 3.7)."""
+    return world.name == "dynamics" and mode in ("refuse", "timeout_before_commit")
 
 
 def is_reversible(world: World, transaction: Transaction) -> bool:
@@ -252,4 +259,15 @@ def is_confirmation(transaction: Transaction) -> bool:
     return isinstance(transaction, ConfirmProduction)
 
 
-__all__ = ["MODES", "Clock", "Run", "Scene", "World", "change", "figures", "is_confirmation", "is_reversible"]
+__all__ = [
+    "MODES",
+    "Clock",
+    "Run",
+    "Scene",
+    "World",
+    "change",
+    "figures",
+    "is_confirmation",
+    "is_invisible",
+    "is_reversible",
+]
