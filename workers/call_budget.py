@@ -12,12 +12,15 @@ import time
 from collections import deque
 from collections.abc import Callable
 
-from erp.budget import Pace
+from erp.budget import MARGIN, Pace
 from ledger.port import LedgerPort
 
 MOST_AT_ONCE = 50
 STALE_SLOTS = 1.5
 """A slot older than so many intervals is given up."""
+LATE_SECONDS = (1 - MARGIN) * 10
+"""Who wakes up later than this after its slot takes another, or all that a stall held up would come at once. What is
+less late stays within the margin: no ten seconds hold more than the limit."""
 
 
 class SharedBudget:
@@ -43,6 +46,11 @@ class SharedBudget:
 
     async def take(self, longest_wait: float) -> None:
         """Wait for a slot of the plant's. Raises ErpBusy or ErpUnavailable: nothing was sent then."""
+        if await self._wait_for_slot(longest_wait) > LATE_SECONDS:
+            await self._wait_for_slot(longest_wait)  # once: who is late every time gets on all the same
+
+    async def _wait_for_slot(self, longest_wait: float) -> float:
+        """How many seconds after the slot it was awaited for the caller woke up."""
         self._waiting += 1
         try:
             async with self._turn:
@@ -50,9 +58,11 @@ class SharedBudget:
         finally:
             self._waiting -= 1
         wait = slot - self._clock()
-        if wait > 0:
-            await asyncio.sleep(wait)
-            self.pace.refuse_while_closed(self._clock())
+        if wait <= 0:
+            return 0.0
+        await asyncio.sleep(wait)
+        self.pace.refuse_while_closed(self._clock())
+        return self._clock() - slot
 
     def _leased(self) -> float | None:
         oldest = self._clock() - STALE_SLOTS / self.limit

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 WIDTH = 10
+NOTICED = 0.8
 
 
 @dataclass(frozen=True)
@@ -16,6 +17,8 @@ class Pace:
     limit: int
     calls: int
     seconds: int
+    noticed: int
+    """Seconds from the ERP's return to the first at nearly full speed: nobody calls while the circuit is open."""
     windows: int
     share: float
     """Of the limit that was used, from the first judged second to the last."""
@@ -27,25 +30,27 @@ class Pace:
     width: int = WIDTH
 
 
-def paced(counted: Sequence[Sequence[int]], limit: int, begins: float, ends: float, killed: float) -> Pace:
-    """`counted` as `GET /_control/calls` gives it, of which the windows between two instants are looked at.
+def paced(counted: Sequence[Sequence[int]], limit: int, back: float, ends: float, killed: float) -> Pace:
+    """`counted` as `GET /_control/calls` gives it; windows are looked at from the ERP's return on, once it is noticed.
 
     `most` is of the whole time: whatever there was to do, the limit holds.
     """
-    many = {second: calls for second, calls in counted}
+    many = {second: calls for second, calls in counted if second >= int(back)}
+    begins = min(second for second, calls in many.items() if calls >= NOTICED * limit)
     sums = {second: sum(many.get(second + n, 0) for n in range(WIDTH)) for second in range(min(many), max(many) + 1)}
-    judged = {s: calls for s, calls in sums.items() if s > int(begins) and s + WIDTH <= int(ends)}
+    judged = {s: calls for s, calls in sums.items() if s > begins and s + WIDTH <= int(ends)}
     assert judged, f"the drain was shorter than one window: {sorted(many.items())}"
     # What a killed process had leased ahead is lost with it: at most one slot for each order that it worked on.
     hit = {s for s in judged if s <= int(killed) + 2 and s + WIDTH > int(killed)}
-    between = [calls for second, calls in many.items() if int(begins) < second < int(ends)]
+    between = [calls for second, calls in many.items() if begins < second < int(ends)]
     untouched = [calls for s, calls in judged.items() if s not in hit]
     return Pace(
         limit=limit,
         calls=sum(many.values()),
         seconds=max(many) - min(many) + 1,
+        noticed=begins - int(back),
         windows=len(untouched),
-        share=round(sum(between) / (limit * (int(ends) - int(begins) - 1)), 3),
+        share=round(sum(between) / (limit * (int(ends) - begins - 1)), 3),
         usual=int(statistics.median_low(untouched)),
         least=min(untouched),
         most=max(sums.values()),

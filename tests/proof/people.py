@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections import Counter
 from decimal import Decimal
 from typing import Any
@@ -34,8 +33,6 @@ class People:
         self.decided: Counter[str] = Counter()
         """Decisions by the kind of their case and by what was decided."""
         self.unforeseen: list[Case] = []
-        self.last_decision = 0.0
-        """Unix time."""
 
     async def work(self) -> None:
         """Until cancelled."""
@@ -75,7 +72,6 @@ class People:
         except BadInput:
             return  # it has moved on meanwhile; the next look shows where
         self.decided[f"{case.kind.value}/{action.value}"] += 1
-        self.last_decision = time.time()
 
     async def _books(self, order: str) -> dict[str, Any]:
         answer = await self._simulator.control.get("/_control/books", params={"order": order})
