@@ -24,19 +24,21 @@ _numbers = itertools.count(1)
 
 
 @pytest.fixture(scope="session")
-def postgres_uri(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def postgres_uri() -> Iterator[str]:
     """A PostgreSQL: the one in PLANTWRIGHT_TEST_POSTGRES, else the package pgserver's, else the system's programs."""
     if given := os.environ.get("PLANTWRIGHT_TEST_POSTGRES"):
         yield given
     elif importlib.util.find_spec("pgserver") is not None:
-        yield from _packaged_server(tmp_path_factory.mktemp("postgres"))
+        yield from _packaged_server()
     elif programs := _system_programs():
         yield from _system_server(programs)
     else:
         pytest.skip("PostgreSQL needs the package pgserver, pg_ctl, or PLANTWRIGHT_TEST_POSTGRES=postgresql://…")
 
 
-def _packaged_server(directory: Path) -> Iterator[str]:
+def _packaged_server() -> Iterator[str]:
+    """In a folder of its own: pytest closes its tree to other users, and as root the server runs as one."""
+    directory = Path(tempfile.mkdtemp(prefix="pg"))
     with warnings.catch_warnings():
         # It looks for a runtime directory on import, and says so where the system has none.
         warnings.simplefilter("ignore")
@@ -45,6 +47,7 @@ def _packaged_server(directory: Path) -> Iterator[str]:
     server = get_server(directory, cleanup_mode="stop")
     yield server.get_uri()
     server.cleanup()
+    shutil.rmtree(directory, ignore_errors=True)
 
 
 def _system_programs() -> Path | None:
