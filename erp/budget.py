@@ -14,8 +14,9 @@ from pydantic import BaseModel
 
 from signals.errors import ErpBusy, ErpUnavailable
 
-MARGIN = 0.98
-"""Share of the limit that is used, so that jitter on the way never makes a window hold more than the limit."""
+MARGIN = 0.97
+"""Share of the limit that is used: of ten seconds 0.3 are left, so that calls which come late, by a stall of ours or on
+the way, never make a window hold more than the limit."""
 SLOWEST = 8.0
 RECOVERY = 0.97
 """A throttle doubles the distance between calls; every answer after it takes 3 % of the slowness away."""

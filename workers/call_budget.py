@@ -12,15 +12,15 @@ import time
 from collections import deque
 from collections.abc import Callable
 
-from erp.budget import MARGIN, Pace
+from erp.budget import Pace
 from ledger.port import LedgerPort
 
 MOST_AT_ONCE = 50
 STALE_SLOTS = 1.5
 """A slot older than so many intervals is given up."""
-LATE_SECONDS = (1 - MARGIN) * 10
+LATE_SECONDS = 0.2
 """Who wakes up later than this after its slot takes another, or all that a stall held up would come at once. What is
-less late stays within the margin: no ten seconds hold more than the limit."""
+less late stays within the budget's margin, with a tenth of a second left for the way."""
 
 
 class SharedBudget:

@@ -30,13 +30,15 @@ class Pace:
     width: int = WIDTH
 
 
-def paced(counted: Sequence[Sequence[int]], limit: int, back: float, ends: float, killed: float) -> Pace:
-    """`counted` as `GET /_control/calls` gives it; windows are looked at from the ERP's return on, once it is noticed.
+def paced(counted: Sequence[Sequence[int]], limit: int, back: float, free: float, ends: float, killed: float) -> Pace:
+    """`counted` as `GET /_control/calls` gives it.
 
-    `most` is of the whole time: whatever there was to do, the limit holds.
+    Windows are looked at once the ERP's return is noticed and no hand entry waits for people any more; `most` is of
+    the whole time: whatever there was to do, the limit holds.
     """
     many = {second: calls for second, calls in counted if second >= int(back)}
-    begins = min(second for second, calls in many.items() if calls >= NOTICED * limit)
+    noticed = min(second for second, calls in many.items() if calls >= NOTICED * limit)
+    begins = max(noticed, int(free))
     sums = {second: sum(many.get(second + n, 0) for n in range(WIDTH)) for second in range(min(many), max(many) + 1)}
     judged = {s: calls for s, calls in sums.items() if s > begins and s + WIDTH <= int(ends)}
     assert judged, f"the drain was shorter than one window: {sorted(many.items())}"
@@ -48,7 +50,7 @@ def paced(counted: Sequence[Sequence[int]], limit: int, back: float, ends: float
         limit=limit,
         calls=sum(many.values()),
         seconds=max(many) - min(many) + 1,
-        noticed=begins - int(back),
+        noticed=noticed - int(back),
         windows=len(untouched),
         share=round(sum(between) / (limit * (int(ends) - begins - 1)), 3),
         usual=int(statistics.median_low(untouched)),

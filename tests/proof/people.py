@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import Counter
 from decimal import Decimal
 from typing import Any
@@ -32,6 +33,8 @@ class People:
         self._ledger = ledger
         self.decided: Counter[str] = Counter()
         """Decisions by the kind of their case and by what was decided."""
+        self.decided_at: list[float] = []
+        """Unix time of each decision."""
         self.unforeseen: list[Case] = []
 
     async def work(self) -> None:
@@ -72,6 +75,7 @@ class People:
         except BadInput:
             return  # it has moved on meanwhile; the next look shows where
         self.decided[f"{case.kind.value}/{action.value}"] += 1
+        self.decided_at.append(time.time())
 
     async def _books(self, order: str) -> dict[str, Any]:
         answer = await self._simulator.control.get("/_control/books", params={"order": order})

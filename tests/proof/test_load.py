@@ -225,7 +225,7 @@ def judge_totals(seen: Rush) -> None:
     assert stock["STEEL"] == 100_000 - 2 * sum(itertools.chain.from_iterable(made.values()))
 
 
-@pytest.mark.long
+@pytest.mark.proof
 @pytest.mark.timeout(300)
 async def test_completions_faster_than_the_erp_are_added_up_exactly_and_never_across_buckets(tmp_path: Path):
     await prove(SAMPLE, tmp_path)
