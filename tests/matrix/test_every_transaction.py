@@ -29,16 +29,23 @@ BOOKED = (PostingState.POSTED, PostingState.ADOPTED)
 _undisturbed: dict[tuple[str, str], dict[tuple[str, ...], Any]] = {}
 
 
-def cases(modes: tuple[str, ...], marks: tuple[pytest.MarkDecorator, ...] = ()) -> list[Any]:
+def cases(
+    modes: tuple[str, ...], marks: tuple[pytest.MarkDecorator, ...] = (), worlds: tuple[str, ...] = WORLDS
+) -> Any:
     return [
         pytest.param(world, scene, mode, id=f"{world}-{scene.name}-{mode}", marks=marks)
-        for world in WORLDS
+        for world in worlds
         for scene in SCENES[world]
         for mode in modes
     ]
 
 
-LONG = cases(tuple(m for m in MODES if m not in (*USUAL, "none")), (pytest.mark.long,))
+OTHER_MODES = tuple(mode for mode in MODES if mode not in (*USUAL, "none"))
+LONG = [
+    *cases(OTHER_MODES, (pytest.mark.long,), ("sap", "oracle")),
+    # Its queue works in real time beside the test's clock: half an hour, so part of `make proof`.
+    *cases(OTHER_MODES, (pytest.mark.proof,), ("dynamics",)),
+]
 
 
 async def played(world, books, scene: Scene, tag: str, mode: str):
