@@ -60,6 +60,7 @@ def worker(
 
 
 async def _work(plant_file: Path, settings: Settings, health_port: int | None, events_port: int | None) -> None:
+    from erp.factory import create_erp
     from ledger.connect import open_ledger
     from workers.client import connect_temporal
     from workers.erp_connection import connect_erp
@@ -70,6 +71,8 @@ async def _work(plant_file: Path, settings: Settings, health_port: int | None, e
     secret = settings.environ.get(EVENTS_SECRET, "")
     if events_port is not None and not secret:
         raise BadInput(f"{EVENTS_SECRET} is not set", subject="--events-port", hint="it holds the senders' secret")
+    # Credentials that are missing are told before anything is connected to.
+    await create_erp(plant.erp, plant.plant.id, settings.environ).aclose()
     client = await connect_temporal(settings.environ)
     settings.ensure_data()
     books = await open_ledger(settings.ledger_url)

@@ -58,7 +58,7 @@ def sap(db: Db, port: Port = 0, host: Host = "127.0.0.1", orders: Orders = None)
     from simulators.sap.__main__ import DEMO_PASSWORD, DEMO_USER
     from simulators.sap.app import serve
 
-    access = _access({"user": ("SAP_USER", DEMO_USER), "password": ("SAP_PASSWORD", DEMO_PASSWORD)})
+    access = _access({"user": ("SAP_USER", DEMO_USER), "password": ("SAP_PASSWORD", DEMO_PASSWORD)}, db)
     _serve(lambda ready: serve(port, db, host, **access, on_ready=ready), db, port, host, orders)
 
 
@@ -74,7 +74,8 @@ def oracle(db: Db, port: Port = 0, host: Host = "127.0.0.1", orders: Orders = No
             "password": ("ORACLE_PASSWORD", known.DEMO_PASSWORD),
             "client_id": ("ORACLE_CLIENT_ID", known.DEMO_CLIENT_ID),
             "client_secret": ("ORACLE_CLIENT_SECRET", known.DEMO_CLIENT_SECRET),
-        }
+        },
+        db,
     )
     _serve(lambda ready: serve(port, db, host, **access, on_ready=ready), db, port, host, orders)
 
@@ -90,13 +91,16 @@ def dynamics(db: Db, port: Port = 0, host: Host = "127.0.0.1", orders: Orders = 
             "client_id": ("DYNAMICS_CLIENT_ID", known.DEMO_CLIENT_ID),
             "client_secret": ("DYNAMICS_CLIENT_SECRET", known.DEMO_CLIENT_SECRET),
             "tenant": ("DYNAMICS_TENANT", known.DEMO_TENANT),
-        }
+        },
+        db,
     )
     _serve(lambda ready: serve(port, db, host, **access, on_ready=ready), db, port, host, orders)
 
 
-def _access(names: Mapping[str, tuple[str, str]]) -> dict[str, str]:
+def _access(names: Mapping[str, tuple[str, str]], db: Path) -> dict[str, str]:
     """Log-on data from the environment, else the well-known demo ones; where a secret is one of those, it is said."""
+    if not db.absolute().parent.is_dir():
+        raise BadInput(f"the folder of {db} does not exist", subject=str(db), hint="make it, or name another --db")
     secrets = [name for name, _ in names.values() if name.endswith(("PASSWORD", "SECRET")) and not os.environ.get(name)]
     if secrets:
         say_progress(f"{', '.join(secrets)} not set: the well-known demo value logs on")
@@ -106,8 +110,6 @@ def _access(names: Mapping[str, tuple[str, str]]) -> dict[str, str]:
 def _serve(
     start: Callable[[Ready], Coroutine[Any, Any, None]], db: Path, port: int, host: str, orders: Path | None
 ) -> None:
-    if not db.absolute().parent.is_dir():
-        raise BadInput(f"the folder of {db} does not exist", subject=str(db), hint="make it, or name another --db")
     seed = _read_orders(orders) if orders is not None and not db.exists() else None
     seeding: list[asyncio.Task[None]] = []
 
