@@ -9,6 +9,9 @@ from ledger.port import LedgerPort, PostingRecord
 from signals.documents import Case, CaseKind, ErpDocument, OperationTotals, PostingState
 from signals.transactions import CompleteOrder, ConfirmProduction
 
+STAY_WHEN_BOOKED = (CaseKind.GOODS_MOVEMENT_SHORTFALL, CaseKind.PARTLY_BOOKED)
+"""Cases that say what a booked posting lacks."""
+
 
 class ErpWatch:
     """Reads the ERP, writes cases to the ledger. Raises ErpErrors of reads only."""
@@ -81,7 +84,7 @@ class ErpWatch:
                 note = f"document {case.document} is reversed"
             elif case.kind is CaseKind.ERP_MISCONFIGURED:
                 note = "the ERP answers and books again"
-            elif case.posting_key == record.key and case.kind is not CaseKind.GOODS_MOVEMENT_SHORTFALL:
+            elif case.posting_key == record.key and case.kind not in STAY_WHEN_BOOKED:
                 note = "the ERP has booked the posting"
             else:
                 continue
@@ -103,11 +106,15 @@ class ErpWatch:
         return [c for c in cases if c.operation in ("", record.operation) or c.posting_key == record.key]
 
     async def _note_reversal(self, record: PostingRecord, document: ErpDocument) -> None:
-        """A document of ours was reversed in the ERP itself: the ledger's totals follow, a person is told."""
+        """A document of ours was reversed in the ERP itself: a person is told, then the ledger's totals follow.
+
+        In this order: once the ledger has it, no look finds it anew, so a worker that died before the case would
+        leave nobody told. A case opened twice is one case.
+        """
+        await self._ledger.open_case(erp_cases.reversed_by_hand(record, document))
         if document.key is not None and await self._ledger.posting(document.key) is not None:
             gone = document.model_copy(update={"reversed": True})
             await self._ledger.mark_outcome(document.key, state=PostingState.POSTED, document=gone)
-        await self._ledger.open_case(erp_cases.reversed_by_hand(record, document))
 
     async def _close_reversed_entries(self, record: PostingRecord, look: Look) -> None:
         gone = {d.document for d in look.documents if d.reversed}

@@ -73,21 +73,28 @@ class PostingOutcomes:
         return await self._ledger.posting(record.key) or record
 
     async def booked(self, record: PostingRecord, document: ErpDocument) -> PostingRecord:
-        """The ERP has it: note that before anything else."""
+        """The ERP has it. What a person must see about it is written first: a settled posting is not looked at again."""
         transaction = record.transaction
         if isinstance(transaction, Reverse) and document.document == transaction.document:
             # Taken back by deleting it or by setting its state back: there is no document of its own.
             document = document.model_copy(update={"document": f"{document.document}/reversal", "reversal": True})
+        await self._tell_about(await self.again(record), document)
         settled = await self._ledger.mark_outcome(record.key, state=PostingState.POSTED, document=document)
         self._timing.forget(record)
-        if settled.document and settled.document != document.document:
-            await self._ledger.open_case(erp_cases.second_document(record, document, settled.document))
+        await self._tell_of_a_second(settled, document)  # another worker may have settled it meanwhile
+        await self._watch.close_settled(record, _reversed_by(record))
+        return settled
+
+    async def _tell_about(self, record: PostingRecord, document: ErpDocument) -> None:
+        await self._tell_of_a_second(record, document)
         if document.reversed:
             await self._ledger.open_case(erp_cases.reversed_by_hand(record, document))
-        await self._watch.close_settled(record, _reversed_by(record))
         if document.incomplete:
             await self._ledger.open_case(erp_cases.partly_booked(record, document))
-        return settled
+
+    async def _tell_of_a_second(self, record: PostingRecord, document: ErpDocument) -> None:
+        if record.document and record.document != document.document:
+            await self._ledger.open_case(erp_cases.second_document(record, document, record.document))
 
     async def met_again(self, record: PostingRecord) -> Stand:
         """A settled posting is asked for once more: its worker may have died between the outcome and its case."""

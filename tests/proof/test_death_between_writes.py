@@ -10,8 +10,9 @@ import pytest_asyncio
 
 from ledger.connect import open_ledger
 from signals.decisions import DecideCase
-from signals.documents import CaseAction, CaseKind, PostingState
+from signals.documents import CaseAction, CaseKind, ErpDocument, PostingState
 from signals.errors import ErpRejected
+from signals.transactions import PostingIntent
 from tests.activities.conftest import PLANT, SETTLE, TIMEOUT, Bench, Clock, FakeErp
 
 
@@ -40,10 +41,10 @@ async def bench(tmp_path) -> AsyncIterator[Bench]:
     await ledger.close()
 
 
-async def dies(bench: Bench, what: str) -> None:
+async def dies(bench: Bench, what: str, *reports: str) -> None:
     alive, bench.ledger = bench.ledger, DiesAt(bench.ledger, what)  # pyright: ignore[reportAttributeAccessIssue]
     with pytest.raises(Died):
-        await bench.worker().settle(bench.draft())
+        await bench.worker().settle(bench.draft(*reports))
     bench.ledger = alive
 
 
@@ -93,3 +94,34 @@ async def test_a_decided_case_is_not_asked_again_when_its_posting_is(bench: Benc
     await bench.ledger.decide_case(PLANT, skip)
     await bench.worker().settle(bench.draft())
     assert await bench.ledger.cases(PLANT) == []
+
+
+@pytest.mark.parametrize("what", ["open_case", "mark_outcome"])
+async def test_a_document_reversed_by_hand_is_told_though_the_worker_that_saw_it_died(bench: Bench, what: str):
+    booked = await bench.worker().settle(bench.draft("r1"))
+    document = booked.outcomes[0].document
+    assert document is not None
+    bench.erp.reverse(document)
+    await dies(bench, what, "r2")
+    result = await bench.worker().settle(bench.draft("r2"))
+    assert [(c.kind, c.document) for c in result.cases] == [(CaseKind.TOTALS_DIFFER, document)]
+    own = {d.document: d.reversed for d in await bench.ledger.own_documents(PLANT, bench.order)}
+    assert own[document]
+    assert bench.erp.standing(bench.order) == []
+
+
+@pytest.mark.parametrize("what", ["open_case", "mark_outcome", "cases"])
+async def test_a_partly_booked_document_is_told_though_the_worker_that_had_the_answer_died(bench: Bench, what: str):
+    async def book_a_part(intent: PostingIntent) -> ErpDocument:
+        whole = bench.erp.book(intent)
+        part = whole.model_copy(update={"incomplete": ("its operator's time is missing",)})
+        bench.erp.books[bench.erp.books.index(whole)] = part
+        return part
+
+    bench.erp.will(book_a_part)
+    await dies(bench, what)
+    bench.clock.pass_(TIMEOUT + SETTLE + 1)
+    result = await bench.worker().settle(bench.draft())
+    assert result.outcomes[0].state is PostingState.POSTED
+    assert [c.kind for c in result.cases] == [CaseKind.PARTLY_BOOKED]
+    assert bench.erp.posts == 1
