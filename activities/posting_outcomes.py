@@ -73,7 +73,7 @@ class PostingOutcomes:
         return await self._ledger.posting(record.key) or record
 
     async def booked(self, record: PostingRecord, document: ErpDocument) -> PostingRecord:
-        """The ERP has it. What a person must see about it is written first: a settled posting is not looked at again."""
+        """The ERP has it. What a person must see is written first: a settled posting is not looked at again."""
         transaction = record.transaction
         if isinstance(transaction, Reverse) and document.document == transaction.document:
             # Taken back by deleting it or by setting its state back: there is no document of its own.
