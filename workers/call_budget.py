@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 from erp.budget import Pace
 from ledger.port import LedgerPort
@@ -33,11 +33,13 @@ class SharedBudget:
         erp: str,
         calls_per_second: float,
         clock: Callable[[], float] = time.time,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self._ledger = ledger
         self._plant, self._erp = plant, erp
         self.limit = calls_per_second
         self._clock = clock
+        self._sleep = sleep
         self._slots: deque[float] = deque()
         self._waiting = 0
         self._turn = asyncio.Lock()
@@ -60,7 +62,7 @@ class SharedBudget:
         wait = slot - self._clock()
         if wait <= 0:
             return 0.0
-        await asyncio.sleep(wait)
+        await self._sleep(wait)
         self.pace.refuse_while_closed(self._clock())
         return self._clock() - slot
 

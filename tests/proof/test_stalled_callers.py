@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 
-import pytest
-
 from ledger.connect import open_ledger
 from workers.call_budget import LATE_SECONDS, SharedBudget
 
@@ -40,12 +38,10 @@ class Stalling:
         return min(at for at, _ in self._sleepers)
 
 
-async def test_what_a_stall_held_up_is_spread_again(tmp_path, monkeypatch: pytest.MonkeyPatch):
+async def test_what_a_stall_held_up_is_spread_again(tmp_path):
     ledger = await open_ledger(f"sqlite:///{tmp_path / 'ledger.db'}")
-    clock, sent = Stalling(), list[float]()
-    wait = asyncio.sleep
-    monkeypatch.setattr("workers.call_budget.asyncio.sleep", clock.sleep)
-    budget = SharedBudget(ledger, "p", "sap", 20, clock)
+    clock, sent, wait = Stalling(), list[float](), asyncio.sleep
+    budget = SharedBudget(ledger, "p", "sap", 20, clock, clock.sleep)
 
     async def call() -> None:
         await budget.take(60)

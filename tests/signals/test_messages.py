@@ -43,6 +43,44 @@ EVENTS: dict[str, dict[str, Any]] = {
     "piece": {"serial": "S1"},
 }
 
+STOCK = {"material": "M", "quantity": "1.5", "unit": "KG"}
+HOLD = {"hold": "H1", **STOCK, "position": "batch", "batch": "B1", "serials": ("S1",)}
+OTHERS: dict[str, dict[str, Any]] = {
+    "start_order": {"started_at": AT},
+    "issue_components": {"lines": [STOCK]},
+    "return_components": {"lines": [{**STOCK, "batch": "B1"}]},
+    "receive_goods": {**STOCK, "output": "co_product", "stock": "blocked"},
+    "report_time": {"operation": "0010", "activities": [{"slot": 1, "amount": "2", "unit": "MIN"}]},
+    "move_stock": {**STOCK, "from_location": "A", "to_location": "B"},
+    "place_hold": HOLD,
+    "release_hold": {**HOLD, "placed": "49/1"},
+    "record_inspection": {
+        "inspection": "I1",
+        "material": "M",
+        "results": [{"characteristic": "Bore", "value": "12.01", "passed": False}],
+    },
+    "record_nonconformance": {"nonconformance": "N1", **STOCK},
+    "decide_inspection": {
+        "inspection": "I1",
+        "inspection_lot": "10/1",
+        "material": "M",
+        "unit": "KG",
+        "dispositions": [{"kind": "reject", "quantity": "1"}],
+    },
+    "open_downtime": {"stop": "D1", "asset": "E1", "started_at": AT},
+    "close_downtime": {"stop": "D1", "asset": "E1", "notification": "9/1", "started_at": AT, "ended_at": AT},
+    "adjust_capacity": {
+        "change": "C1",
+        "work_centre": "PRESS",
+        "starts_at": AT,
+        "ends_at": AT + timedelta(hours=1),
+        "available_percent": "50",
+    },
+    "complete_order": {},
+    "close_order": {},
+    "reverse": {"document": "200/1"},
+}
+
 
 def bucket(**changes: Any) -> ReportBucket:
     given_ = {"order": "4711", "operation": "0010", "posting_date": date(2026, 3, 2)}
@@ -175,11 +213,9 @@ def test_an_empty_confirmation_must_be_final() -> None:
 
 
 def test_a_transaction_arrives_as_the_type_it_was_sent() -> None:
-    sent: list[Transaction] = [
-        confirm(components=(ComponentUse(material="M", quantity=Decimal("0.5"), unit="KG"),)),
-        transactions.Reverse(plant="north", order="4711", posting_date=date(2026, 3, 2), document="200/1"),
-        transactions.CompleteOrder(plant="north", order="4711", posting_date=date(2026, 3, 2)),
-    ]
+    common = {"plant": "north", "order": "4711", "posting_date": "2026-03-02"}
+    sent: list[Transaction] = [confirm(components=(ComponentUse(material="M", quantity=Decimal("0.5"), unit="KG"),))]
+    sent += [any_transaction.validate_python({"type": t, **common, **fields}) for t, fields in OTHERS.items()]
     assert {t.type for t in sent} == set(TransactionType)
     for transaction in sent:
         assert any_transaction.validate_json(any_transaction.dump_json(transaction)) == transaction

@@ -24,16 +24,13 @@ class Hand:
     def __call__(self) -> float:
         return self.at
 
+    async def sleep(self, seconds: float) -> None:
+        self.at += seconds
+
 
 @pytest.fixture
-def hand(monkeypatch: pytest.MonkeyPatch) -> Hand:
-    clock = Hand()
-
-    async def sleep(seconds: float) -> None:
-        clock.at += seconds
-
-    monkeypatch.setattr("workers.call_budget.asyncio.sleep", sleep)
-    return clock
+def hand() -> Hand:
+    return Hand()
 
 
 @pytest.fixture
@@ -50,7 +47,7 @@ def windows(times: list[float], seconds: float) -> Iterator[int]:
 
 
 async def test_workers_of_a_plant_together_stay_below_the_limit_in_every_window(hand, ledger):
-    workers = [SharedBudget(ledger, "p", "sap", 20, hand) for _ in range(3)]
+    workers = [SharedBudget(ledger, "p", "sap", 20, hand, hand.sleep) for _ in range(3)]
     times: list[float] = []
     for budget in itertools.islice(itertools.cycle(workers), 600):
         await budget.take(60)
@@ -61,7 +58,7 @@ async def test_workers_of_a_plant_together_stay_below_the_limit_in_every_window(
 
 
 async def test_a_lease_that_was_not_used_in_time_makes_no_burst(hand, ledger):
-    budget = SharedBudget(ledger, "p", "sap", 100, hand)
+    budget = SharedBudget(ledger, "p", "sap", 100, hand, hand.sleep)
     await budget.take(10)
     hand.at += 60
     times = []
@@ -72,7 +69,7 @@ async def test_a_lease_that_was_not_used_in_time_makes_no_burst(hand, ledger):
 
 
 async def test_what_one_worker_is_told_to_wait_all_workers_wait_and_go_on_slower(hand, ledger):
-    one, other = (SharedBudget(ledger, "p", "sap", 10, hand) for _ in range(2))
+    one, other = (SharedBudget(ledger, "p", "sap", 10, hand, hand.sleep) for _ in range(2))
     await other.take(10)
     await one.close_for(7)
     hand.at += 0.5
@@ -88,7 +85,7 @@ async def test_what_one_worker_is_told_to_wait_all_workers_wait_and_go_on_slower
 
 
 async def test_the_circuit_opens_for_all_after_silence_lets_one_call_probe_and_closes_with_its_answer(hand, ledger):
-    one, other = (SharedBudget(ledger, "p", "sap", 10, hand) for _ in range(2))
+    one, other = (SharedBudget(ledger, "p", "sap", 10, hand, hand.sleep) for _ in range(2))
     for _ in range(FAILURES_TO_OPEN):
         await one.failed()
     with pytest.raises(ErpUnavailable) as told:
@@ -104,8 +101,8 @@ async def test_the_circuit_opens_for_all_after_silence_lets_one_call_probe_and_c
 
 
 async def test_another_plants_throttle_is_not_ours(hand, ledger):
-    await SharedBudget(ledger, "a", "sap", 10, hand).close_for(100)
-    await SharedBudget(ledger, "b", "sap", 10, hand).take(1)
+    await SharedBudget(ledger, "a", "sap", 10, hand, hand.sleep).close_for(100)
+    await SharedBudget(ledger, "b", "sap", 10, hand, hand.sleep).take(1)
 
 
 @given(st.lists(st.floats(min_value=0, max_value=3), min_size=1, max_size=80), st.integers(min_value=1, max_value=50))

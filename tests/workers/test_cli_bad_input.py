@@ -150,7 +150,7 @@ def test_a_negative_or_absurd_quantity_decides_nothing(capsys: pytest.CaptureFix
     assert (code, "quantity" in said) == (2, True)
 
 
-@pytest.mark.parametrize("arguments", [["--erp", "oracle"], ["--speed", "0"], ["--speed", "1000"]])
+@pytest.mark.parametrize("arguments", [["--erp", "netsuite"], ["--speed", "0"], ["--speed", "1000"]])
 def test_a_demo_that_cannot_be_given_is_refused_before_anything_starts(
     capsys: pytest.CaptureFixture[str], tmp_path: Path, arguments: list[str]
 ) -> None:
