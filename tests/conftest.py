@@ -7,11 +7,16 @@ from collections.abc import AsyncIterator, Iterator
 import pytest
 import pytest_asyncio
 import structlog
+from hypothesis import HealthCheck, settings
 from temporalio.client import Client
 
 from workers.data_converter import data_converter
 from workers.temporal_binary import BinarySearch
 from workers.temporal_server import EmbeddedTemporal, ServerOptions
+
+settings.register_profile("house", deadline=None, suppress_health_check=[HealthCheck.too_slow], print_blob=True)
+settings.load_profile("house")
+"""Properties hold or they do not; how fast they are asked depends on what else the machine does."""
 
 
 @pytest.fixture(autouse=True)
