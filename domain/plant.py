@@ -15,6 +15,7 @@ from zoneinfo import ZoneInfo
 from pydantic import Field, field_validator, model_validator
 
 from domain.plant_erp import ErpConfig
+from domain.plant_quality import HoldRule, QualityConfig
 from signals.base import Amount, Code, Message
 from signals.decisions import PostingMode
 from signals.packml import MachineState
@@ -76,6 +77,13 @@ class FilterConfig(Message):
     deadband: Amount | None = Field(default=None, description="absolute; a change must exceed it")
     debounce_ms: int = Field(default=0, ge=0, description="a state must last this long, by source time")
     silence_seconds: int = Field(default=0, ge=0, description="send the value again after this silence; 0 never")
+    every: bool = Field(default=False, description="send each reading, also one that repeats the value before")
+
+    @model_validator(mode="after")
+    def _every_means_all(self) -> FilterConfig:
+        if self.every and (self.deadband is not None or self.debounce_ms or self.silence_seconds):
+            raise ValueError("every = true sends all there is; remove deadband, debounce_ms and silence_seconds")
+        return self
 
 
 class TagConfig(Message):
@@ -98,6 +106,8 @@ class TagConfig(Message):
     def _counter_has_its_rules(self) -> TagConfig:
         if (self.kind is TagKind.COUNT) != (self.counter is not None):
             raise ValueError(f'tag {self.name}: kind "count" and a [counter] table belong together')
+        if self.filter.every and self.kind is not TagKind.MEASUREMENT:
+            raise ValueError(f"tag {self.name}: every = true is for measurements; other kinds are never thinned")
         untouchable = self.kind in (TagKind.COUNT, TagKind.ALARM, TagKind.ORDER, TagKind.BATCH, TagKind.OPERATION)
         if untouchable and self.filter != FilterConfig():
             raise ValueError(f"tag {self.name}: counters, alarms and order ids are never filtered; remove its [filter]")
@@ -287,9 +297,53 @@ class PlantConfig(Message):
     lines: tuple[LineConfig, ...] = Field(alias="line", min_length=1)
     erp: ErpConfig
     posting: PostingConfig = PostingConfig()
+    quality: QualityConfig = QualityConfig()
 
     model_config = Message.model_config | {"populate_by_name": True}
 
     def line(self, line_id: str) -> LineConfig | None:
         """The line with this id, or None."""
         return next((line for line in self.lines if line.id == line_id), None)
+
+    @model_validator(mode="after")
+    def _hold_rules_judge_what_exists(self) -> PlantConfig:
+        for rule in self.quality.rules:
+            self._check_rule(rule)
+        return self
+
+    def _check_rule(self, rule: HoldRule) -> None:
+        if rule.line and self.line(rule.line) is None:
+            raise ValueError(
+                f"hold rule {rule.id}: no line {rule.line}; lines are {', '.join(x.id for x in self.lines)}"
+            )
+        stations = [
+            s for line in self.lines if rule.line in ("", line.id) for s in line.stations if s.id == rule.station
+        ]
+        if not stations:
+            known = ", ".join(f"{line.id}/{s.id}" for line in self.lines for s in line.stations)
+            raise ValueError(f"hold rule {rule.id}: no station {rule.station}; stations are {known}")
+        for station in stations:
+            _check_rule_at(rule, station)
+
+
+def _check_rule_at(rule: HoldRule, station: StationConfig) -> None:
+    where = f"hold rule {rule.id}, station {station.id}"
+    if rule.alarms and not any(t.kind is TagKind.ALARM for t in station.tags):
+        raise ValueError(f"{where}: it has no tag of kind alarm")
+    if rule.defect_rate_percent is not None and not rule.tag:
+        roles = {t.counter.role for t in station.tags if t.counter is not None}
+        if not {CounterRole.GOOD, CounterRole.REJECT} <= roles:
+            raise ValueError(f"{where}: a defect rate without a tag needs counters of good and of rejected pieces")
+    if not rule.tag:
+        return
+    tag = next((t for t in station.tags if t.name == rule.tag), None)
+    if tag is None or tag.kind is not TagKind.MEASUREMENT:
+        measured = ", ".join(t.name for t in station.tags if t.kind is TagKind.MEASUREMENT) or "none"
+        raise ValueError(f"{where}: {rule.tag} is no measurement there; measurements are {measured}")
+    if tag.filter.deadband is not None or tag.filter.debounce_ms:
+        raise ValueError(
+            f"{where}: tag {tag.name} has a deadband or debounce_ms, which can hide a bad value; "
+            "replace its filter by { every = true }"
+        )
+    if rule.counts_checks and not tag.filter.every:
+        raise ValueError(f"{where}: tag {tag.name} needs filter = {{ every = true }}, because every check counts")

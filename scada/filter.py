@@ -1,8 +1,8 @@
 """The edge filter: what leaves the plant floor. Validate, dedupe, debounce, deadband, silence (reference ot.md 4.3).
 
 Every dropped value can be rebuilt: it repeats one that was sent, lies within its tag's deadband of the last one sent,
-or was lost together with the station's availability tag. Counters, alarms, order ids, states and program words are
-never thinned by value. Times are the source's own; nothing is ever re-dated.
+or was lost together with the station's availability tag. A tag with `every` sends all its readings. Counters, alarms,
+order ids, states and program words are never thinned by value. Times are the source's own; nothing is ever re-dated.
 """
 
 from __future__ import annotations
@@ -121,7 +121,8 @@ class EdgeFilter:
         number = number_of(text)
         if number is None and reading.tag.filter.deadband is not None:
             return self._reject(reading, text, "a tag with a deadband needs a number")
-        if track.within_deadband(number, text, reading.quality) and not track.silent_too_long(reading.at):
+        known = track.within_deadband(number, text, reading.quality) and not track.silent_too_long(reading.at)
+        if known and not reading.tag.filter.every:
             track.unsent = reading
             return self._drop_known(track, reading, _closeness(reading.tag), link)
         return self._send(track, reading, text)

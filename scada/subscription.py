@@ -24,6 +24,7 @@ LIFETIME_MS = 120_000
 _ITEMS_PER_CALL = 500
 _LARGEST_HOLE = 100
 _HEARTBEAT_HANDLE = 1
+_FILTER_REFUSED = ("BadFilterNotAllowed", "BadMonitoredItemFilterInvalid", "BadMonitoredItemFilterUnsupported")
 
 
 class SubscriptionLost(ConnectionError):
@@ -101,8 +102,11 @@ class LiveSubscription:
             self._next_handle += len(part)
             # Known before the call: a notification may come before the answer.
             self._items.update(zip(handles, (address for address, _ in part), strict=True))
-            requests = [self._request(h, node) for h, (_, node) in zip(handles, part, strict=True)]
-            results = await self._create(requests)
+            requests = [
+                self._request(handle, node, stamps=address.tag.filter.every)
+                for handle, (address, node) in zip(handles, part, strict=True)
+            ]
+            results = await self._create_or_unfiltered(requests)
             for handle, (address, _), result in zip(handles, part, results, strict=True):
                 self._judge(handle, address, result, terms)
         self._log.info(
@@ -144,13 +148,36 @@ class LiveSubscription:
             raise SubscriptionLost(f"the server answered {len(results)} of {len(requests)} monitored items")
         return results
 
-    def _request(self, handle: int, node: ua.NodeId) -> ua.MonitoredItemCreateRequest:
+    async def _create_or_unfiltered(
+        self, requests: list[ua.MonitoredItemCreateRequest]
+    ) -> list[ua.MonitoredItemCreateResult]:
+        """A small server may know no filters: there a value that repeats the one before is not reported."""
+        results = list(await self._create(requests))
+        unfiltered = [i for i, result in enumerate(results) if result.StatusCode.name in _FILTER_REFUSED]
+        if not unfiltered:
+            return results
+        self._log.warning("the server knows no data change filter: equal values in a row are one", tags=len(unfiltered))
+        for index in unfiltered:
+            requests[index].RequestedParameters.Filter = None
+        again = await self._create([requests[i] for i in unfiltered])
+        for index, result in zip(unfiltered, again, strict=True):
+            results[index] = result
+        return results
+
+    def _request(self, handle: int, node: ua.NodeId, *, stamps: bool = False) -> ua.MonitoredItemCreateRequest:
+        """`stamps`: a new source timestamp is news also where the value is the same (OPC 10000-4, 7.22.2)."""
         wished = ua.MonitoringParameters(
             ClientHandle=handle,  # type: ignore[arg-type]
             SamplingInterval=float(self._config.sampling_ms),  # type: ignore[arg-type]
             QueueSize=self._config.queue_size,  # type: ignore[arg-type]
             DiscardOldest=True,
         )
+        if stamps:
+            wished.Filter = ua.DataChangeFilter(
+                Trigger=ua.DataChangeTrigger.StatusValueTimestamp,
+                DeadbandType=0,  # type: ignore[arg-type]
+                DeadbandValue=0.0,  # type: ignore[arg-type]
+            )
         return ua.MonitoredItemCreateRequest(
             ItemToMonitor=ua.ReadValueId(NodeId=node, AttributeId=ua.AttributeIds.Value),  # type: ignore[arg-type]
             MonitoringMode=ua.MonitoringMode.Reporting,

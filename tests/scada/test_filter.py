@@ -46,6 +46,7 @@ LINE = LineConfig.model_validate(
                     {"name": "Force", "kind": "measurement", "unit": "N", "filter": {"deadband": "0.5"}},
                     {"name": "Heat", "kind": "measurement", "filter": {"deadband": "5", "silence_seconds": 60}},
                     {"name": "Mode", "kind": "measurement"},
+                    {"name": "Check", "kind": "measurement", "filter": {"every": True}},
                     {"name": "Alarm", "kind": "alarm"},
                     {"name": "Order", "kind": "order"},
                     {"name": "Program", "kind": "program_status"},
@@ -88,6 +89,17 @@ def test_text_and_numbers_without_deadband_are_sent_by_change_only() -> None:
         "AUTO",
         "MANUAL",
         "100",
+    ]
+
+
+def test_a_tag_whose_every_check_counts_sends_equal_values_too_but_no_reading_twice() -> None:
+    edge = Edge()
+    assert edge.values("Check", (0, 5.0), (1, 5.0), (2, 5.0), (2, 5.0), (3, "NOK"), (4, "NOK")) == [
+        "5.0",
+        "5.0",
+        "5.0",
+        "NOK",
+        "NOK",
     ]
 
 

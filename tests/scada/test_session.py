@@ -23,7 +23,16 @@ from cryptography.x509.oid import ExtendedKeyUsageOID
 
 import scada
 from domain.clock import PlantClock
-from domain.plant import CounterConfig, CounterRole, LineConfig, OpcUaConfig, StationConfig, TagConfig, TagKind
+from domain.plant import (
+    CounterConfig,
+    CounterRole,
+    FilterConfig,
+    LineConfig,
+    OpcUaConfig,
+    StationConfig,
+    TagConfig,
+    TagKind,
+)
 from scada.channel import ReadOnlyGuard, ReadOnlyViolation, discard, open_client
 from scada.nodes import NodeAddressError, TagAddress, parse_node, reading
 from scada.reading import Reading
@@ -209,6 +218,24 @@ async def test_every_step_arrives_in_order_with_its_own_source_time(machine: Mac
     assert ear.values("Good") == list(range(201))
     assert [r.at for r in ear.readings if r.tag.name == "Good"][1:] == [seconds(1 + n / 1000) for n in range(1, 201)]
     assert ear.gaps == []
+
+
+async def test_a_check_that_repeats_the_value_before_is_told_where_every_check_counts(machine: Machine) -> None:
+    await machine.add("Force", 1.5, ua.VariantType.Double)
+    address = f"nsu={URI};s=Line.Force"
+    every = TagConfig(name="Force", node=address, kind=TagKind.MEASUREMENT, filter=FilterConfig(every=True))
+    usual = TagConfig(name="Usual", node=address, kind=TagKind.MEASUREMENT)
+    config, ear = line(machine.port), Listener()
+    station = config.stations[0]
+    station = station.model_copy(update={"tags": (*station.tags, every, usual)})
+    async with running(session_for(config.model_copy(update={"stations": (station,)}), ear)):
+        await ear.until(lambda: len(ear.beats) == 1)
+        await machine.put("Force", 1.5, seconds(2))
+        await machine.put("Force", 1.5, seconds(3))
+        await machine.beat(seconds(4))
+        await ear.until(lambda: len(ear.beats) == 2)
+    assert ear.values("Force") == [1.5, 1.5, 1.5]
+    assert ear.values("Usual") == [1.5]
 
 
 async def test_context_is_told_before_the_counter_step_of_the_same_instant(machine: Machine) -> None:
