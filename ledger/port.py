@@ -13,6 +13,8 @@ from uuid import UUID
 
 from pydantic import Field
 
+from ledger.hold_port import HoldLedger
+from ledger.people_port import PeopleLedger
 from signals.base import ZERO, Message, UtcTime
 from signals.decisions import DecideCase, DecideParked
 from signals.documents import Case, Credit, ErpDocument, OperationTotals, PostingOutcome, PostingState, Snapshot
@@ -152,7 +154,7 @@ class OrderTrace(Message):
     amendments: tuple[Amendment, ...] = ()
 
 
-class LedgerPort(Protocol):
+class LedgerPort(HoldLedger, PeopleLedger, Protocol):
     """The ledger of one or more plants."""
 
     # --- lines -------------------------------------------------------------------------------------------

@@ -8,11 +8,13 @@ from ledger.cases import CaseBooks
 from ledger.compensation import CompensationBooks
 from ledger.documents import DocumentBooks
 from ledger.erp_events import ErpEventBooks
+from ledger.holds import HoldBooks
 from ledger.lineage import LineageBooks
 from ledger.lines import LineBooks
 from ledger.orders import OrderBooks
 from ledger.pace import PaceBooks
 from ledger.parking import ParkingBooks
+from ledger.people import PeopleBooks
 from ledger.postings import PostingBooks
 
 if TYPE_CHECKING:
@@ -31,6 +33,8 @@ class SqlLedger(
     LineageBooks,
     PaceBooks,
     ErpEventBooks,
+    HoldBooks,
+    PeopleBooks,
 ):
     """The ledger of one or more plants. Safe for concurrent tasks and for several processes on one database."""
 

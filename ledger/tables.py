@@ -307,3 +307,65 @@ class VoidOrderRow(LedgerTable, table=True):
     decision_id: str
     payload: str
     recorded_at: datetime = Field(sa_type=UtcDateTime)
+
+
+class QualityHoldRow(LedgerTable, table=True):
+    """A hold with its local block. The partial index: at most one open hold of a scope."""
+
+    __table_args__ = (
+        Index(
+            "uq_quality_hold_one_open_per_scope",
+            "plant",
+            "scope_key",
+            unique=True,
+            sqlite_where=text("is_open"),
+            postgresql_where=text("is_open"),
+        ),
+        Index(None, "plant", "is_open", "due_at"),
+        Index(None, "plant", "order_id"),
+    )
+
+    plant: str = Field(primary_key=True)
+    hold: str = Field(primary_key=True)
+    scope_key: str = Field(description="line, order, operation, batch and material as one hash")
+    is_open: bool
+    separated: bool = Field(description="the ERP keeps the held stock apart")
+    triggers: int = Field(description="how many triggers it has taken")
+    revision: int = Field(sa_type=BigInteger)
+    line: str
+    order_id: str
+    material: str
+    batch: str
+    assigned_to: str = ""
+    opened_at: datetime = Field(sa_type=UtcDateTime)
+    due_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    closed_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    block: str = Field(description="the blocked scope as JSON: what all triggers name, at once")
+    payload: str = Field(description="the record as JSON, without its history")
+    recorded_at: datetime = Field(sa_type=UtcDateTime)
+
+
+class HoldTriggerRow(LedgerTable, table=True):
+    """What asked for a hold, and which hold it got; numbered per hold."""
+
+    __table_args__ = (UniqueConstraint("plant", "hold", "number"),)
+
+    plant: str = Field(primary_key=True)
+    trigger: str = Field(primary_key=True)
+    hold: str
+    number: int
+    created: bool
+    payload: str
+    recorded_at: datetime = Field(sa_type=UtcDateTime)
+
+
+class HoldEventRow(LedgerTable, table=True):
+    """One entry of a hold's history, for ever."""
+
+    plant: str = Field(primary_key=True)
+    hold: str = Field(primary_key=True)
+    number: int = Field(primary_key=True)
+    at: datetime = Field(sa_type=UtcDateTime)
+    what: str
+    by: str
+    payload: str

@@ -296,6 +296,8 @@ class HoldRecord(Message):
     postings: tuple[HoldPosting, ...] = ()
     history: tuple[HoldEvent, ...] = Field(default=(), description="latest last; the ledger keeps all of it")
     merged_into: str = ""
+    reopens: str = Field(default="", description="the closed hold of the same scope that this one follows")
+    triggers: int | None = Field(default=None, description="how many of the ledger's triggers are in it; None: unsaid")
     closed_at: UtcTime | None = None
 
     def content(self) -> HoldContent:
@@ -337,6 +339,10 @@ class Block(Message):
     hold: Code
     scope: HoldScope
     active: bool = True
+    separated: bool = Field(
+        default=False,
+        description="the ERP keeps the held stock apart: stock that names neither batch nor serial is not of it",
+    )
 
 
 class HoldSearch(Message):

@@ -55,6 +55,21 @@ def exception_workflow_id(plant: str, posting_key: uuid.UUID | str) -> str:
     return f"erp-exception:{plant}:{posting_key}"
 
 
+def hold_workflow_id(plant: str, hold: str) -> str:
+    """One per quality hold; the ledger gives the hold its id."""
+    return f"hold:{plant}:{hold}"
+
+
+def hold_id(plant: str, trigger: str) -> str:
+    """Identity of the hold that a trigger makes: 12 characters base32."""
+    return short_hash(plant, "hold", trigger, length=12)
+
+
+def notification_workflow_id(plant: str, notification: str) -> str:
+    """One per notification: the same one again is told once."""
+    return f"notify:{plant}:{notification}"
+
+
 def compensation_workflow_id(plant: str, subject: str) -> str:
     """`subject` is a void order, or the key of the posting whose business step is taken back."""
     return f"compensation:{plant}:{subject}"
