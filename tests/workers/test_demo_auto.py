@@ -54,6 +54,16 @@ async def test_an_outage_a_killed_worker_and_a_hand_entry_leave_the_books_equal(
         assert word in said
 
 
+@pytest.mark.parametrize("erp", ["oracle", "dynamics", "tryton"])
+async def test_the_same_production_ends_in_agreement_on_every_other_erp(tmp_path: Path, erp: str) -> None:
+    code, closing, said = await demo(tmp_path, "--speed", "15", "--seed", "11", "--erp", erp)
+    assert (code, closing["agree"], closing["erp"]) == (0, True, erp), (closing, said)
+    assert [closing[k] for k in ("missing", "duplicate", "in_doubt", "open_cases")] == [0, 0, 0, 0]
+    assert closing["documents"] > 0
+    check_pieces(closing, "machine")
+    check_pieces(closing, "erp")
+
+
 async def test_shadow_posts_nothing_and_says_what_it_would_have_posted(tmp_path: Path) -> None:
     code, closing, said = await demo(tmp_path, "--speed", "15", "--mode", "shadow")
     assert (code, closing["agree"]) == (0, True), (closing, said)

@@ -7,7 +7,12 @@ import contextlib
 from collections.abc import Callable
 from datetime import timedelta
 
-from temporalio.client import Client, WorkflowHandle, WorkflowUpdateFailedError
+from temporalio.client import (
+    Client,
+    WorkflowHandle,
+    WorkflowUpdateFailedError,
+    WorkflowUpdateRPCTimeoutOrCancelledError,
+)
 from temporalio.service import RPCError
 
 from signals.decisions import Answer, ApprovePostings, DecideCase, PostingMode
@@ -30,6 +35,8 @@ OUTAGE_SECONDS = 14.0
 """The shortest outage: long enough to see the books drift apart, wall seconds."""
 
 ANSWER_WITHIN = timedelta(seconds=5)
+NOT_NOW = (RPCError, WorkflowUpdateFailedError, WorkflowUpdateRPCTimeoutOrCancelledError, TimeoutError)
+"""No worker answers now, or the order has ended."""
 CLOSING_SECONDS = 90.0
 """The longest time from the last piece to both orders closed, wall seconds."""
 
@@ -116,7 +123,7 @@ class Acts:
             answer = await handle.execute_update(
                 "decide_case", decision, id=decision.decision_id, result_type=Answer, rpc_timeout=ANSWER_WITHIN
             )
-        except (RPCError, WorkflowUpdateFailedError, TimeoutError) as error:
+        except NOT_NOW as error:
             self._say(f"case {case.case_id} could not be decided yet: {error}")
             return 0
         if not answer.accepted:
@@ -131,7 +138,7 @@ class Acts:
             await asyncio.sleep(1)
             for order in self._stage.orders:
                 # No worker, or the order has ended: there is nothing to approve now.
-                with contextlib.suppress(RPCError, WorkflowUpdateFailedError, TimeoutError):
+                with contextlib.suppress(*NOT_NOW):
                     await self._approve(order)
 
     async def _approve(self, order: str) -> None:
