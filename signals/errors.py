@@ -2,6 +2,7 @@
 
     PlantwrightError
      |- BadInput            what a person or file gave is wrong: names the object and the fix, changes nothing
+     |- NoAnswer            something that is needed does not answer in time: nothing is known to have changed
      |- ErpError            what an ERP adapter may raise
          |- ErpUnavailable  certainly not processed: try again, for as long as it takes
          |   |- ErpBusy     locked or throttled; `retry_after` says when
@@ -53,6 +54,14 @@ class BadInput(PlantwrightError):
     def __init__(self, message: str, *, subject: str = "", hint: str = "") -> None:
         super().__init__(message)
         self.subject = subject
+        self.hint = hint
+
+
+class NoAnswer(PlantwrightError):
+    """Something that is needed does not answer. `hint` says what to look at."""
+
+    def __init__(self, message: str, *, hint: str = "") -> None:
+        super().__init__(message)
         self.hint = hint
 
 

@@ -14,10 +14,9 @@ from rich.text import Text
 
 from domain.plant import CounterRole, LineConfig, OpcUaConfig, PlantConfig, StationConfig, TagKind
 from domain.plant_erp import ErpConfig
-from signals.errors import ErpMisconfigured
+from signals.errors import ErpMisconfigured, NoAnswer
 from workers.cli.erp import probe_plant
 from workers.cli.options import AsJson
-from workers.cli.outcome import NoAnswer
 from workers.cli.output import say_result, table
 from workers.plant_file import load_plant
 

@@ -1,34 +1,20 @@
-"""How a person's decision on a case reaches the process that carries it out, one by one and for one cause at once.
+"""Deciding cases one by one and for one cause at once.
 
-A case about a posting is decided at its ErpException, which is started where it does not run; any other case at its
-order. Sub-decisions of a bulk decision have ids derived from its own, so that a repeat goes on where it stopped.
+Sub-decisions of a bulk decision have ids derived from its own, so that a repeat goes on where it stopped.
 """
 
 from __future__ import annotations
 
 import asyncio
-import uuid
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any
-
-from temporalio.client import (
-    WithStartWorkflowOperation,
-    WorkflowUpdateFailedError,
-    WorkflowUpdateRPCTimeoutOrCancelledError,
-)
-from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
-from temporalio.service import RPCError
 
 from signals.decisions import Answer, DecideCase
 from signals.documents import Case, CaseAction
-from signals.errors import BadInput
+from signals.errors import BadInput, NoAnswer
 from signals.exceptions import CaseSearch, ListedCase
-from signals.ids import exception_workflow_id, order_workflow_id, plant_task_queue
-from workers.cli.office import ANSWER_WITHIN, Office
-from workers.cli.outcome import NoAnswer
+from workers.cli.office import Office
 
 AT_ONCE = 8
 """Decisions under way at the same time."""
@@ -99,52 +85,7 @@ class Outcome:
 
 async def decide_one(place: Office, case: Case, decision: DecideCase) -> Answer:
     """Raises BadInput where the decision is refused, NoAnswer where no worker answers."""
-    about = f"case {case.case_id}"
-    if case.posting_key is None:
-        return await place.tell(await place.order_handle(case.order), "decide_case", decision, about)
-    answer = await _at_its_exception(place, case, decision, about)
-    if not answer.accepted:
-        raise BadInput(f"{about}: {answer.message}", subject=case.case_id)
-    return answer
-
-
-async def _at_its_exception(place: Office, case: Case, decision: DecideCase, about: str) -> Answer:
-    from workflows.common import TASK_TIMEOUT
-    from workflows.exception_messages import ExceptionInput
-
-    assert case.posting_key is not None
-    order = order_workflow_id(place.plant_id, case.order)
-    start: WithStartWorkflowOperation[Any, Any] = WithStartWorkflowOperation(
-        "ErpException",
-        ExceptionInput(plant=place.plant_id, posting_key=case.posting_key, order=case.order, report_to=order),
-        id=exception_workflow_id(place.plant_id, case.posting_key),
-        task_queue=plant_task_queue(place.plant_id),
-        id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
-        id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE,
-        task_timeout=TASK_TIMEOUT,
-    )
-    client = await place.client()
-    try:
-        # The workflow knows a repeated decision by its own id; the server would answer a known update from memory.
-        return await client.execute_update_with_start_workflow(
-            "decide",
-            decision,
-            start_workflow_operation=start,
-            id=str(uuid.uuid4()),
-            result_type=Answer,
-            rpc_timeout=ANSWER_WITHIN,
-        )
-    except WorkflowUpdateFailedError as error:
-        raise BadInput(f"{about}: {error.cause}", subject=case.case_id) from error
-    except WorkflowUpdateRPCTimeoutOrCancelledError as error:
-        raise NoAnswer(f"{about}: no worker took the decision in", hint=place.worker_hint()) from error
-    except RPCError as error:
-        raise NoAnswer(f"{about}: {error.message}", hint=place.worker_hint()) from error
-    finally:
-        # The operation keeps a failure a second time; unasked, it would be logged as never retrieved.
-        with suppress(Exception, asyncio.CancelledError):
-            async with asyncio.timeout(0):
-                await start.workflow_handle()
+    return await place.desk.decide_case(place.plant_id, case, decision)
 
 
 async def decide_many(

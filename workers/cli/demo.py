@@ -9,9 +9,9 @@ from typing import Annotated
 import typer
 
 from signals.decisions import PostingMode
-from signals.errors import BadInput
+from signals.errors import BadInput, NoAnswer
 from workers.cli.options import AsJson, DataFolder
-from workers.cli.outcome import ExitCode, NoAnswer
+from workers.cli.outcome import ExitCode
 from workers.cli.output import say_progress, say_result
 from workers.cli.running import run_result
 

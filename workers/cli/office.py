@@ -19,27 +19,20 @@ from temporalio.api.workflowservice.v1 import DescribeTaskQueueRequest
 from temporalio.client import (
     Client,
     WorkflowHandle,
-    WorkflowQueryFailedError,
-    WorkflowUpdateFailedError,
-    WorkflowUpdateRPCTimeoutOrCancelledError,
 )
-from temporalio.service import RPCError, RPCStatusCode
 
 from domain.plant import PlantConfig
 from ledger.port import LedgerPort
 from signals.decisions import Answer
-from signals.errors import BadInput
+from signals.errors import BadInput, NoAnswer
 from signals.ids import line_workflow_id, order_workflow_id, plant_task_queue
 from signals.status import OrderStatus
-from workers.cli.outcome import NoAnswer
 from workers.client import connect_temporal
+from workers.desk import ANSWER_WITHIN, WORKER_HINT, TemporalDesk
 from workers.plant_file import load_plant
 from workers.settings import Settings, resolve_settings
 
 M = TypeVar("M", bound=BaseModel)
-
-ANSWER_WITHIN = timedelta(seconds=15)
-"""How long a person waits for a workflow before being told that no worker answers."""
 
 POLLED_WITHIN = timedelta(seconds=90)
 """A worker asks for work at least once a minute."""
@@ -58,6 +51,11 @@ class Office:
     def plant_id(self) -> str:
         return self.plant.plant.id
 
+    @property
+    def desk(self) -> TemporalDesk:
+        """The way to the plant's processes."""
+        return TemporalDesk(self.client)
+
     async def client(self) -> Client:
         """Raises TemporalUnreachable."""
         if self._client is None:
@@ -72,35 +70,11 @@ class Office:
 
     async def order_status(self, order: str) -> OrderStatus | None:
         """What the order's workflow says; None where there is none. Raises NoAnswer where no worker answers."""
-        handle = await self.order_handle(order)
-        try:
-            return await handle.query("status", result_type=OrderStatus, rpc_timeout=ANSWER_WITHIN)
-        except WorkflowQueryFailedError as error:
-            raise NoAnswer(f"order {order} cannot say how it stands: {error}", hint=self.worker_hint()) from error
-        except RPCError as error:
-            if error.status is RPCStatusCode.NOT_FOUND:
-                return None
-            raise NoAnswer(f"no worker answers for order {order}", hint=self.worker_hint()) from error
+        return await self.desk.order_status(self.plant_id, order)
 
     async def tell(self, handle: WorkflowHandle[Any, Any], update: str, message: BaseModel, about: str) -> Answer:
         """Send a person's decision. Raises BadInput where nobody is there to decide for, NoAnswer without a worker."""
-        try:
-            answer = await handle.execute_update(
-                update, message, id=str(getattr(message, "decision_id", uuid.uuid4())), result_type=Answer,
-                rpc_timeout=ANSWER_WITHIN,
-            )  # fmt: skip
-        except WorkflowUpdateFailedError as error:
-            raise BadInput(f"{about}: {error.cause}", subject=about) from error
-        except WorkflowUpdateRPCTimeoutOrCancelledError as error:
-            raise NoAnswer(f"{about}: no worker took the decision in", hint=self.worker_hint()) from error
-        except RPCError as error:
-            if error.status is RPCStatusCode.NOT_FOUND:
-                hint = f"`plantwright orders list --plant …` shows what runs at plant {self.plant_id}"
-                raise BadInput(f"{about} is not running", subject=about, hint=hint) from error
-            raise NoAnswer(f"{about}: {error.message}", hint=self.worker_hint()) from error
-        if not answer.accepted:
-            raise BadInput(f"{about}: {answer.message}", subject=about)
-        return answer
+        return await self.desk.tell(handle, update, message, about, plant=self.plant_id)
 
     async def require_worker(self) -> None:
         """Raises NoAnswer where nobody has asked for the plant's work lately."""
@@ -118,7 +92,7 @@ class Office:
 
     def worker_hint(self) -> str:
         """What to look at where no worker answers."""
-        return "start one with `plantwright worker --plant …`, or look at its log"
+        return WORKER_HINT
 
 
 @asynccontextmanager

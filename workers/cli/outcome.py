@@ -7,7 +7,7 @@ from enum import IntEnum
 
 from pydantic import ValidationError
 
-from signals.errors import BadInput, ErpError, ErpMisconfigured, ErpRejected
+from signals.errors import BadInput, ErpError, ErpMisconfigured, ErpRejected, NoAnswer
 from workers.client import TemporalUnreachable
 from workers.server_ports import PortTakenError
 from workers.temporal_binary import TemporalBinaryMissing
@@ -23,14 +23,6 @@ class ExitCode(IntEnum):
     BAD_INPUT = 2
     NO_ANSWER = 3
     INTERRUPTED = 130
-
-
-class NoAnswer(Exception):
-    """Something the command needs does not answer. `hint` says what to look at."""
-
-    def __init__(self, message: str, *, hint: str = "") -> None:
-        super().__init__(message)
-        self.hint = hint
 
 
 class AnswerIsNo(Exception):
