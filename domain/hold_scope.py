@@ -5,12 +5,13 @@ Pure. What nobody knows is taken for held: the posting procedure asks right befo
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
 from signals.bookings import StockKind
-from signals.holds import Block, HoldScope
+from signals.holds import Block, HoldReason, HoldScope, HoldTrigger
 from signals.ids import short_hash
 from signals.quality import DecideInspection, DispositionKind
 from signals.stock import IssueComponents, MoveStock, PlaceHold, ReceiveGoods, ReleaseHold, ReturnComponents
@@ -151,6 +152,36 @@ def widened(scope: HoldScope, by: HoldScope) -> HoldScope:
     )
 
 
-def held_quantity(scope: HoldScope, quantity: Decimal, other: Decimal) -> Decimal:
-    """Quantity of a widened scope: its serials where it is made of them, else the larger of two counts."""
-    return Decimal(len(scope.serials)) if scope.serials else max(quantity, other)
+def held_quantity(scope: HoldScope, quantity: Decimal) -> Decimal:
+    """Quantity of a scope: its serials where it is made of them."""
+    return Decimal(len(scope.serials)) if scope.serials else quantity
+
+
+@dataclass(frozen=True)
+class Standing:
+    """What all triggers of a hold say together, as things stand."""
+
+    scope: HoldScope
+    reasons: tuple[HoldReason, ...]
+    quantity: Decimal
+
+
+def standing(triggers: Sequence[HoldTrigger]) -> Standing:
+    """Scope, reasons and quantity of a hold. A trigger that continues another replaces what that one said.
+
+    Pieces of deviations whose windows do not meet are added up; else the larger count holds, because they are the same.
+    """
+    latest = list({t.continues or t.trigger: t for t in triggers}.values())
+    scope, quantity = latest[0].scope, latest[0].quantity
+    for other in latest[1:]:
+        apart = _apart(scope, other.scope)
+        quantity = quantity + other.quantity if apart else max(quantity, other.quantity)
+        scope = widened(scope, other.scope)
+    reasons = {t.reason.reason: t.reason for t in triggers}
+    return Standing(scope, tuple(reasons.values()), held_quantity(scope, quantity))
+
+
+def _apart(one: HoldScope, other: HoldScope) -> bool:
+    ends_before = one.until is not None and other.since is not None and one.until < other.since
+    begins_after = other.until is not None and one.since is not None and other.until < one.since
+    return ends_before or begins_after

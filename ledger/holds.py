@@ -8,7 +8,7 @@ from sqlalchemy import ColumnElement, or_
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col, select
 
-from domain.hold_scope import held_quantity, scope_key, widened
+from domain.hold_scope import held_quantity, scope_key, standing
 from ledger.database import Books, upsert
 from ledger.hold_port import OpenedHold
 from ledger.tables import HoldEventRow, HoldTriggerRow, QualityHoldRow
@@ -28,8 +28,7 @@ class HoldBooks(Books):
         async with self._db.write() as session:
             if (known := await _known(session, trigger)) is not None:
                 return known
-            reopens = await _closed_before(session, trigger.scope)
-            row, created = await self._open_row(session, trigger, reopens)
+            row, created = await self._row_for(session, trigger)
             number = row.triggers + 1
             statement = upsert(session, HoldTriggerRow).values(
                 plant=trigger.scope.plant,
@@ -45,11 +44,23 @@ class HoldBooks(Books):
                 answer = await _known(session, trigger)
                 assert answer is not None
                 return answer
-            row.triggers, row.separated = number, row.separated and not created
-            if not created:
-                _take_in(row, trigger)
+            row.triggers = number
+            if not created and row.is_open:
+                await _take_in(session, row)
             record = HoldRecord.model_validate_json(row.payload)
             return OpenedHold(hold=row.hold, created=created, news=True, reopens=record.reopens)
+
+    async def _row_for(self, session: AsyncSession, trigger: HoldTrigger) -> tuple[QualityHoldRow, bool]:
+        """The hold that takes the trigger in, locked; True where it is a new one.
+
+        That a deviation has ended is nothing new for a hold that was decided before: it stays where it was told first.
+        """
+        if trigger.continues and trigger.scope.until is not None:
+            first = await session.get(HoldTriggerRow, (trigger.scope.plant, trigger.continues))
+            if first is not None:
+                key = (trigger.scope.plant, first.hold)
+                return await session.get_one(QualityHoldRow, key, with_for_update=True), False
+        return await self._open_row(session, trigger, await _closed_before(session, trigger.scope))
 
     async def _open_row(self, session: AsyncSession, trigger: HoldTrigger, reopens: str) -> tuple[QualityHoldRow, bool]:
         """The open hold of the scope, locked; or a new one, whose index keeps a second one out."""
@@ -59,7 +70,7 @@ class HoldBooks(Books):
             plant=scope.plant,
             scope=scope,
             reasons=(trigger.reason,),
-            quantity=held_quantity(scope, trigger.quantity, trigger.quantity),
+            quantity=held_quantity(scope, trigger.quantity),
             unit=trigger.unit,
             inspection_lot=trigger.inspection_lot,
             storage_location=trigger.storage_location,
@@ -98,7 +109,7 @@ class HoldBooks(Books):
             unheard = record.triggers is not None and record.triggers < row.triggers
             if unheard and record.state.is_over:
                 return False
-            scope = widened(record.scope, HoldScope.model_validate_json(row.block)) if unheard else record.scope
+            scope = HoldScope.model_validate_json(row.block) if unheard else record.scope
             for name, value in _columns(record, scope).items():
                 setattr(row, name, value)
             row.recorded_at = self._db.now()
@@ -133,9 +144,7 @@ class HoldBooks(Books):
 
     async def hold_triggers(self, plant: str, hold: str) -> list[HoldTrigger]:
         async with self._db.read() as session:
-            wanted = select(HoldTriggerRow).where(HoldTriggerRow.plant == plant, HoldTriggerRow.hold == hold)
-            rows = await session.scalars(wanted.order_by(col(HoldTriggerRow.number)))
-            return [HoldTrigger.model_validate_json(row.payload) for row in rows]
+            return await _triggers_of(session, plant, hold)
 
     async def blocks(self, plant: str, *, order: str = "", material: str = "", batch: str = "") -> list[Block]:
         async with self._db.read() as session:
@@ -176,12 +185,18 @@ async def _closed_before(session: AsyncSession, scope: HoldScope) -> str:
     return await session.scalar(latest) or ""
 
 
-def _take_in(row: QualityHoldRow, trigger: HoldTrigger) -> None:
-    """The block at once; the reason too, so that a list shows it before the workflow has taken it."""
-    row.block = widened(HoldScope.model_validate_json(row.block), trigger.scope).model_dump_json()
+async def _take_in(session: AsyncSession, row: QualityHoldRow) -> None:
+    """The block at once; the rest too, so that a list shows it before the workflow has taken it."""
+    now = standing(await _triggers_of(session, row.plant, row.hold))
+    row.block = now.scope.model_dump_json()
     record = HoldRecord.model_validate_json(row.payload)
-    if all(r.reason != trigger.reason.reason for r in record.reasons):
-        row.payload = record.model_copy(update={"reasons": (*record.reasons, trigger.reason)}).model_dump_json()
+    row.payload = record.model_copy(update={"scope": now.scope, "reasons": now.reasons}).model_dump_json()
+
+
+async def _triggers_of(session: AsyncSession, plant: str, hold: str) -> list[HoldTrigger]:
+    wanted = select(HoldTriggerRow).where(HoldTriggerRow.plant == plant, HoldTriggerRow.hold == hold)
+    rows = await session.scalars(wanted.order_by(col(HoldTriggerRow.number)))
+    return [HoldTrigger.model_validate_json(row.payload) for row in rows]
 
 
 async def _store_history(session: AsyncSession, record: HoldRecord) -> None:

@@ -68,6 +68,7 @@ class HoldReason(Message):
     text: str
     characteristic: str = ""
     release_role: str = Field(default="quality engineer", description="whose decision releases this reason")
+    severity: int = Field(default=2, ge=1, le=4, description="1 is the most urgent")
     found_at: UtcTime
     evidence: tuple[Measurement, ...] = Field(default=(), description="around the deviation, oldest first; at most 60")
 
@@ -93,9 +94,14 @@ class HoldScope(Message):
 
 
 class HoldTrigger(Message):
-    """A deviation, result or wish that asks for a hold. The ledger gives it a new hold or adds it to an open one."""
+    """A deviation, result or wish that asks for a hold. The ledger gives it a new hold or adds it to an open one.
+
+    A deviation that goes on, or ends, is told by a trigger that `continues` the first one, with the same reason: its
+    scope, quantity and evidence are how things stand, and replace those of the earlier one.
+    """
 
     trigger: Code = Field(description="identity: the same trigger again changes nothing")
+    continues: str = Field(default="", description="the deviation's first trigger; empty: this is one")
     scope: HoldScope
     reason: HoldReason
     quantity: Amount = Field(default=ZERO, description="pieces in the scope so far as known")

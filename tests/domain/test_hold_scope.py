@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.hold_scope import blocked_form, covers, held_quantity, scope_key, widened
+from domain.hold_scope import blocked_form, covers, scope_key, standing, widened
 from signals.bookings import ActivityAmount, ComponentUse, StockKind
-from signals.holds import Block, HoldScope
+from signals.holds import Block, HoldCause, HoldReason, HoldScope, HoldTrigger
 from signals.quality import DecideInspection, Disposition, DispositionKind
 from signals.stock import (
     IssueComponents,
@@ -176,6 +176,27 @@ def test_a_widened_scope_covers_whatever_either_of_the_two_covers(
         assert asked(widened(one, other), **marks)
 
 
+def told(name: str, quantity: int, continues: str = "", **scope: Any) -> HoldTrigger:
+    reason = HoldReason(reason=f"r-{continues or name}", cause=HoldCause.LIMIT, text=name, found_at=NOON)
+    return HoldTrigger(
+        trigger=name, continues=continues, scope=SCOPE.model_copy(update=scope), reason=reason,
+        quantity=Decimal(quantity), at=NOON,
+    )  # fmt: skip
+
+
 def test_the_quantity_of_named_pieces_is_their_number() -> None:
-    assert held_quantity(SCOPE.model_copy(update={"serials": ("S1", "S2")}), Decimal(1), Decimal(1)) == 2
-    assert held_quantity(SCOPE, Decimal(3), Decimal(8)) == 8
+    assert standing([told("t1", 1, serials=("S1", "S2")), told("t2", 1, serials=("S2",))]).quantity == 2
+
+
+def test_a_deviation_that_goes_on_replaces_what_it_said_before_and_its_end_narrows_the_scope() -> None:
+    end = NOON + timedelta(minutes=5)
+    now = standing([told("t1", 3, since=NOON), told("t2", 9, "t1", since=NOON), told("t3", 7, "t1", until=end)])
+    assert (now.quantity, now.scope.until, [r.text for r in now.reasons]) == (7, end, ["t3"])
+
+
+def test_pieces_of_deviations_apart_are_added_up_and_those_of_one_time_are_counted_once() -> None:
+    early = told("t1", 3, since=NOON, until=NOON + timedelta(minutes=1))
+    late = told("t2", 4, since=NOON + timedelta(minutes=2), until=NOON + timedelta(minutes=3))
+    both = told("t3", 5, since=NOON, until=NOON + timedelta(minutes=9))
+    assert standing([early, late]).quantity == 7 and len(standing([early, late]).reasons) == 2
+    assert standing([early, both]).quantity == 5

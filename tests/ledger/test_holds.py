@@ -87,6 +87,20 @@ async def test_a_failure_after_the_end_opens_a_new_hold_that_names_the_old_one(l
     assert (await ledger.open_hold(trigger())).hold == old.hold, "the old trigger stays with the old hold"
 
 
+async def test_the_end_of_a_deviation_narrows_the_block_and_opens_nothing_after_the_decision(
+    ledger: SqlLedger,
+) -> None:
+    end = START + timedelta(minutes=9)
+    first = await ledger.open_hold(trigger(since=START))
+    over = trigger("t2", since=START, until=end).model_copy(update={"continues": "t1"})
+    assert (await ledger.open_hold(over)).hold == first.hold
+    assert (await ledger.blocks(PLANT))[0].scope.until == end
+    await close(ledger, first.hold, triggers=2)
+    later = trigger("t3", since=START, until=end).model_copy(update={"continues": "t1"})
+    assert (await ledger.open_hold(later)).hold == first.hold
+    assert await ledger.blocks(PLANT) == []
+
+
 async def test_triggers_of_one_scope_at_the_same_moment_make_one_hold(ledger: SqlLedger) -> None:
     names = [f"t{n}" for n in range(6)]
     opened = await asyncio.gather(*(ledger.open_hold(trigger(n)) for n in (*names, *names)))
