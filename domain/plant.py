@@ -15,6 +15,7 @@ from zoneinfo import ZoneInfo
 from pydantic import Field, field_validator, model_validator
 
 from domain.plant_erp import ErpConfig
+from domain.plant_notify import NotifyConfig
 from domain.plant_quality import HoldRule, QualityConfig
 from signals.base import Amount, Code, Message
 from signals.decisions import PostingMode
@@ -298,6 +299,7 @@ class PlantConfig(Message):
     erp: ErpConfig
     posting: PostingConfig = PostingConfig()
     quality: QualityConfig = QualityConfig()
+    notify: NotifyConfig = NotifyConfig()
 
     model_config = Message.model_config | {"populate_by_name": True}
 

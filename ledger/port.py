@@ -14,6 +14,8 @@ from uuid import UUID
 from pydantic import Field
 
 from ledger.hold_port import HoldLedger
+from ledger.inspection_port import InspectionLedger
+from ledger.notification_port import NotificationLedger
 from ledger.people_port import PeopleLedger
 from signals.base import ZERO, Message, UtcTime
 from signals.decisions import DecideCase, DecideParked
@@ -154,7 +156,7 @@ class OrderTrace(Message):
     amendments: tuple[Amendment, ...] = ()
 
 
-class LedgerPort(HoldLedger, PeopleLedger, Protocol):
+class LedgerPort(HoldLedger, InspectionLedger, NotificationLedger, PeopleLedger, Protocol):
     """The ledger of one or more plants."""
 
     # --- lines -------------------------------------------------------------------------------------------

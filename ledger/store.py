@@ -9,8 +9,10 @@ from ledger.compensation import CompensationBooks
 from ledger.documents import DocumentBooks
 from ledger.erp_events import ErpEventBooks
 from ledger.holds import HoldBooks
+from ledger.inspections import InspectionBooks
 from ledger.lineage import LineageBooks
 from ledger.lines import LineBooks
+from ledger.notifications import NotificationBooks
 from ledger.orders import OrderBooks
 from ledger.pace import PaceBooks
 from ledger.parking import ParkingBooks
@@ -34,6 +36,8 @@ class SqlLedger(
     PaceBooks,
     ErpEventBooks,
     HoldBooks,
+    InspectionBooks,
+    NotificationBooks,
     PeopleBooks,
 ):
     """The ledger of one or more plants. Safe for concurrent tasks and for several processes on one database."""

@@ -30,9 +30,11 @@ from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxR
 
 from activities.exceptions import ExceptionActivities
 from activities.ledger import LedgerActivities
+from activities.notify import NotificationChannel, NotifyActivities
 from activities.orders import OrderActivities, PlantRef
 from activities.posting import ErpActivities
 from domain.plant import PlantConfig
+from domain.plant_notify import NotifyConfig
 from erp.port import ErpPort
 from ledger.port import LedgerPort
 from signals.ids import erp_task_queue, intake_workflow_id, plant_task_queue
@@ -40,6 +42,7 @@ from workflows.common import TASK_TIMEOUT
 from workflows.compensation import Compensation
 from workflows.erp_exception import ErpException
 from workflows.line import Line
+from workflows.notifying import Notify
 from workflows.order_intake import OrderIntake
 from workflows.production_order import ProductionOrder
 
@@ -48,7 +51,7 @@ log = structlog.get_logger(__name__)
 OUR_ROOMS = ("signals", "domain", "erp", "ledger", "activities")
 """Pure or replay-safe modules that the sandbox need not load again for every run."""
 
-WORKFLOWS: list[type] = [Line, ProductionOrder, OrderIntake, ErpException, Compensation]
+WORKFLOWS: list[type] = [Line, ProductionOrder, OrderIntake, ErpException, Compensation, Notify]
 
 
 @dataclass(frozen=True)
@@ -73,15 +76,23 @@ def sandbox() -> SandboxedWorkflowRunner:
 
 
 def build_workers(
-    client: Client, plant: PlantConfig, ledger: LedgerPort, erp: ErpPort, options: WorkerOptions | None = None
+    client: Client,
+    plant: PlantConfig,
+    ledger: LedgerPort,
+    erp: ErpPort,
+    options: WorkerOptions | None = None,
+    channels: Mapping[str, NotificationChannel] | None = None,
 ) -> tuple[Worker, Worker]:
-    """The plant queue's worker and the ERP queue's worker, ready to run."""
+    """The plant queue's worker and the ERP queue's worker, ready to run. Without channels only the inbox is told."""
     chosen = options or WorkerOptions()
     name = plant.plant.id
     memory = LedgerActivities(ledger, plant)
     orders = OrderActivities(erp, ledger, plant, now=utc_now)
     exceptions = ExceptionActivities(erp, ledger, plant, now=utc_now)
     postings = ErpActivities.for_plant(erp, ledger, plant, now=utc_now)
+    told = NotifyActivities(
+        ledger, plant.notify if channels is not None else NotifyConfig(), channels or {}, now=utc_now
+    )
     common: dict[str, Any] = {
         "graceful_shutdown_timeout": timedelta(seconds=chosen.graceful_seconds),
         "identity": chosen.identity,
@@ -104,6 +115,7 @@ def build_workers(
             exceptions.declare_void,
             exceptions.plan_compensation,
             exceptions.finish_compensation,
+            told.notify,
         ],
         workflow_runner=sandbox(),
         max_cached_workflows=chosen.max_cached_workflows,
@@ -162,11 +174,12 @@ async def run_plant_worker(
     erp: ErpPort,
     *,
     options: WorkerOptions | None = None,
+    channels: Mapping[str, NotificationChannel] | None = None,
     intake: bool = True,
     on_ready: Callable[[Mapping[str, Any]], None] = lambda _: None,
 ) -> None:
     """Work until cancelled; then stop polling, let running attempts end within the grace time, and leave."""
-    flow, booking = build_workers(client, plant, ledger, erp, options)
+    flow, booking = build_workers(client, plant, ledger, erp, options, channels)
     async with AsyncExitStack() as stack:
         await stack.enter_async_context(flow)
         await stack.enter_async_context(booking)

@@ -17,14 +17,15 @@ with workflow.unsafe.imports_passed_through():
     from activities.exceptions import ExceptionActivities, ExceptionLoaded, ExceptionRef, RungClimbed
     from activities.ledger import CaseDecided, CaseDecision, LedgerActivities
     from activities.posting import ErpActivities, ResumeRequest, SettleResult, VerifyRequest
-    from domain.error_catalogue import roles_at
+    from domain.error_catalogue import Rung, roles_at, severity_of
     from domain.exception_state import ExceptionState
     from domain.roles import role_named
     from signals.decisions import Answer, DecideCase
-    from signals.documents import CaseAction, PostingState
+    from signals.documents import Case, CaseAction, PostingState
     from signals.errors import ErrorType
     from signals.exceptions import ExceptionStatus
     from signals.ids import erp_task_queue
+    from signals.notify import Notification, NotificationKind
     from signals.transactions import PostingIntent
     from workflows.common import (
         DUE_AT,
@@ -48,8 +49,11 @@ with workflow.unsafe.imports_passed_through():
         tell,
     )
     from workflows.exception_page import exception_details
+    from workflows.notifying import notify
 
 KEPT_ANSWERS = 50
+TELLS_PEOPLE = "rungs-tell-people"
+"""Change marker: who climbed rungs before it told nobody."""
 TRIED_AGAIN = (CaseAction.RETRY, CaseAction.AMEND)
 
 
@@ -202,6 +206,29 @@ class ErpException:
         except ActivityError as error:
             workflow.logger.warning("rung of case %s not noted: %s", case.case_id, error.cause)
             self._state.look_soon()
+        if workflow.patched(TELLS_PEOPLE):
+            await notify(self._rung_told(case, rung))
+
+    def _rung_told(self, case: Case, rung: Rung) -> Notification:
+        """What the rung's role is told; a reminder goes to the owner again."""
+        facts = {
+            "subject": case.case_id,
+            "what": case.summary,
+            "order": case.order,
+            "material": self._state.material,
+            "owner": case.owner_role,
+            "due": f"{case.due_at:%Y-%m-%d %H:%M} UTC" if case.due_at else "",
+        }
+        return Notification(
+            id=f"case:{case.case_id}:{rung.level}",
+            plant=self._state.plant,
+            kind=NotificationKind.CASE_ESCALATED,
+            roles=(rung.role.value,),
+            facts={name: value for name, value in facts.items() if value},
+            severity=min(4, severity_of(case, rung.level)),
+            link=f"/exceptions/{case.case_id}",
+            at=workflow.now(),
+        )
 
     # --- people ------------------------------------------------------------------------------------------
     async def _decide(self) -> None:

@@ -28,11 +28,13 @@ from signals.ids import (
     compensation_workflow_id,
     intake_workflow_id,
     line_workflow_id,
+    notification_workflow_id,
     order_workflow_id,
     plant_task_queue,
 )
+from signals.notify import Notification, NotificationKind
 from signals.transactions import ConfirmProduction, Reverse
-from tests.workflows.bench import INSPECT, LINE, PRESS, Bench, plant_config
+from tests.workflows.bench import INSPECT, LINE, PRESS, T0, Bench, plant_config
 from tests.workflows.refusing_erp import CLOSED, RefusingErp, decided, decision, the_case
 from workers.data_converter import data_converter
 from workers.plant_worker import WorkerOptions
@@ -164,6 +166,18 @@ async def void(bench: Bench) -> None:
     await bench.client.get_workflow_handle(compensation_workflow_id(bench.id, ORDER)).result()
 
 
+async def told(bench: Bench) -> None:
+    """People are told something, by the inbox alone."""
+    note = Notification(
+        id="case:1:1", plant=bench.id, kind=NotificationKind.CASE_ESCALATED, roles=("planner",),
+        facts={"subject": "1"}, at=T0,
+    )  # fmt: skip
+    name = notification_workflow_id(bench.id, note.id)
+    queue = plant_task_queue(bench.id)
+    await bench.client.execute_workflow("Notify", note, id=name, task_queue=queue)
+    bench.workflows.add(name)
+
+
 Scenario = Callable[[Bench], Awaitable[None]]
 ORDERS: dict[str, tuple[Scenario, dict[str, Any]]] = {
     "plain-order": (plain_order, {"stations": (PRESS, INSPECT)}),
@@ -217,6 +231,9 @@ async def record(release: str, folder: Path, *, only_exceptions: bool = False) -
             bench = Bench(client, ledger, plant_config(name="rec-intake"), options=options)
             await play(bench, intake)
             written += await write(bench, "OrderIntake", intake_workflow_id(bench.id), f"{release}-intake")
+            bench = Bench(client, ledger, plant_config(name="rec-told"), options=options)
+            await play(bench, told)
+            written += await write(bench, "Notify", notification_workflow_id(bench.id, "case:1:1"), f"{release}-told")
             written += await record_exceptions(client, ledger, options, release)
         finally:
             await ledger.close()

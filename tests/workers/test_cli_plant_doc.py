@@ -11,6 +11,7 @@ from pydantic import BaseModel
 
 from domain import plant
 from domain.plant_erp import SapOptions
+from domain.plant_notify import ChannelConfig
 
 DOC = re.sub(
     r"```.*?```", "", (Path(__file__).resolve().parents[2] / "docs" / "plant-file.md").read_text(), flags=re.DOTALL
@@ -19,7 +20,7 @@ NAMED = set(re.findall(r"[a-z_]+", " ".join(re.findall(r"`([^`]+)`", DOC))))
 MODELS = [
     m for m in vars(plant).values() if isinstance(m, type) and issubclass(m, BaseModel) and m is not plant.Message
 ]
-MODELS.append(SapOptions)
+MODELS += [SapOptions, ChannelConfig]
 
 
 @pytest.mark.parametrize("model", MODELS, ids=lambda m: m.__name__)

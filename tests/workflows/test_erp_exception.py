@@ -13,6 +13,7 @@ from ledger.port import PostingRecord
 from signals.documents import Case, CaseAction, CaseKind, PostingState
 from signals.exceptions import CaseFile, ExceptionStatus
 from signals.ids import case_id, exception_workflow_id, plant_task_queue, posting_key
+from signals.notify import NotificationKind
 from signals.transactions import ConfirmProduction, TransactionType
 from tests.workflows.bench import Bench, eventually
 from tests.workflows.refusing_erp import CLOSED, decided, decision, exception_of, refusing_plant, running, the_case
@@ -276,6 +277,9 @@ async def test_nobody_decides_so_every_rung_of_the_ladder_is_climbed_in_order(pl
             if e.HasField("activity_task_scheduled_event_attributes")
         ]  # fmt: skip
         assert climbed.count("climb_rung") == 2, "the reminder was not skipped"
+        told = await eventually(lambda: bench.ledger.notifications(bench.id), lambda found: len(found) == 2)
+        assert {n.roles for n in told} == {("planner",), ("supervisor",)}, "each rung tells its role, once"
+        assert all(n.kind is NotificationKind.CASE_ESCALATED and n.facts["subject"] == case.case_id for n in told)
 
 
 async def test_it_survives_its_worker_and_goes_on_in_a_new_run(temporal_client, plant_ledger):

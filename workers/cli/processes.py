@@ -64,6 +64,7 @@ async def _work(plant_file: Path, settings: Settings, health_port: int | None, e
     from ledger.connect import open_ledger
     from workers.client import connect_temporal
     from workers.erp_connection import connect_erp
+    from workers.notify.factory import open_channels
     from workers.plant_file import load_plant
     from workers.plant_worker import run_plant_worker
 
@@ -83,7 +84,7 @@ async def _work(plant_file: Path, settings: Settings, health_port: int | None, e
         raise
     state: dict[str, Any] = {"healthy": False, "plant": plant.plant.id, "mode": plant.posting.mode.value}
     try:
-        async with asyncio.TaskGroup() as tasks:
+        async with open_channels(plant.notify, settings.environ) as channels, asyncio.TaskGroup() as tasks:
             health = await start_health(tasks, health_port, lambda: state)
             events = await start_events(tasks, events_port, books, plant.plant.id, secret)
             tasks.create_task(watch_erp(plant, books, state))
@@ -100,7 +101,7 @@ async def _work(plant_file: Path, settings: Settings, health_port: int | None, e
                     }
                 )
 
-            tasks.create_task(run_plant_worker(client, plant, books, erp, on_ready=ready))
+            tasks.create_task(run_plant_worker(client, plant, books, erp, channels=channels, on_ready=ready))
     finally:
         await books.close()
         await erp.aclose()

@@ -1,0 +1,68 @@
+"""Inspection results: what was measured stays as it was measured; a second look is another result."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+
+from sqlmodel import col, select
+
+from ledger.database import Books, upsert
+from ledger.inspection_tables import InspectionResultRow
+from signals.inspections import InspectedPiece
+
+
+class InspectionBooks(Books):
+    """Results of inspections, per piece."""
+
+    async def record_inspections(self, pieces: Iterable[InspectedPiece]) -> frozenset[str]:
+        new: set[str] = set()
+        async with self._db.write() as session:
+            for piece in pieces:
+                outcome = piece.outcome
+                statement = upsert(session, InspectionResultRow).values(
+                    plant=piece.plant,
+                    inspection=outcome.inspection,
+                    document=piece.document,
+                    kind=outcome.kind,
+                    material=outcome.material,
+                    serial=outcome.serial,
+                    batch=outcome.batch,
+                    order_id=outcome.order,
+                    verdict=piece.verdict.value,
+                    payload=piece.model_dump_json(),
+                    at=outcome.at,
+                    recorded_at=self._db.now(),
+                )
+                inserted = statement.on_conflict_do_nothing().returning(col(InspectionResultRow.inspection))
+                if await session.scalar(inserted) is not None:
+                    new.add(outcome.inspection)
+        return frozenset(new)
+
+    async def inspection(self, plant: str, inspection: str) -> InspectedPiece | None:
+        async with self._db.read() as session:
+            row = await session.get(InspectionResultRow, (plant, inspection))
+            return None if row is None else InspectedPiece.model_validate_json(row.payload)
+
+    async def inspections(
+        self,
+        plant: str,
+        *,
+        material: str = "",
+        serial: str = "",
+        batch: str = "",
+        documents: Collection[str] = (),
+        limit: int | None = None,
+    ) -> list[InspectedPiece]:
+        row = InspectionResultRow
+        equal = ((col(row.material), material), (col(row.serial), serial), (col(row.batch), batch))
+        wanted = select(row).where(row.plant == plant, *(column == value for column, value in equal if value))
+        if documents:
+            wanted = wanted.where(col(row.document).in_(list(documents)))
+        wanted = wanted.order_by(col(row.at), col(row.document), col(row.inspection)).limit(limit)
+        async with self._db.read() as session:
+            return [InspectedPiece.model_validate_json(r.payload) for r in await session.scalars(wanted)]
+
+    async def inspected_materials(self, plant: str) -> list[str]:
+        wanted = select(col(InspectionResultRow.material)).where(InspectionResultRow.plant == plant).distinct()
+        async with self._db.read() as session:
+            return sorted(await session.scalars(wanted))

@@ -1,0 +1,1 @@
+"""Channels to people: adapters of activities.notify.NotificationChannel, made from the plant file's `[notify]`."""
