@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from decimal import ROUND_UP
 from typing import NamedTuple, TypeVar
 
-from domain import line_evidence, line_people
+from domain import hold_rules, line_evidence, line_people
 from domain.context import apply_context
 from domain.line_counting import count, judge_cycle, tally_key
 from domain.line_parking import StationEvent, event_item, missing_item, park_event
@@ -27,6 +27,7 @@ from domain.plant import CounterRole, LineConfig, PlantConfig, StationConfig, Ta
 from domain.reporting import close_due, close_station_order, park, send_end
 from signals.decisions import AssignOrder, DecideParked
 from signals.events import (
+    AlarmEvent,
     BatchReceipt,
     CountEvent,
     EventBatch,
@@ -37,6 +38,7 @@ from signals.events import (
     SequencedEvent,
     StateEvent,
 )
+from signals.holds import HoldTrigger
 from signals.packml import MachineState
 from signals.reports import LineMessage, OperationEnd, ParkedItem, ParkedWhy, Refusal
 
@@ -60,6 +62,7 @@ class News(NamedTuple):
     parked: tuple[ParkedItem, ...]
     refusals: tuple[Refusal, ...]
     events: tuple[tuple[str, SequencedEvent], ...]
+    holds: tuple[HoldTrigger, ...] = ()
 
 
 def _newest(entries: dict[str, T], keep: int) -> dict[str, T]:
@@ -169,9 +172,14 @@ class LineBook:
                 count(at_station, event, self._tags.get((config.id, event.tag)))
             case OrderEvent(aspect=OrderAspect.ORDER | OrderAspect.OPERATION):
                 self._change_order(at_station, event)
+            case MeasurementEvent() | AlarmEvent():
+                hold_rules.judge(at_station)
             case _:
                 pass
-        station.context = apply_context(station.context, event)
+        context = apply_context(station.context, event)
+        if isinstance(event, OrderEvent):
+            hold_rules.change(at_station, context)
+        station.context = context
 
     def _change_order(self, at_station: StationEvent, event: OrderEvent) -> None:
         config, station = at_station.config, at_station.station
@@ -254,13 +262,19 @@ class LineBook:
     def has_news(self) -> bool:
         """Whether anything waits to be recorded."""
         s = self.state
-        return bool(s.new_messages or s.new_parked or s.new_refusals or s.new_events)
+        return bool(s.new_messages or s.new_parked or s.new_refusals or s.new_events or s.new_holds)
 
     def take_news(self) -> News:
         """Everything to record now, with the checkpoint that stands once it is recorded."""
         s = self.state
-        news = News(tuple(s.new_messages), tuple(s.new_parked), tuple(s.new_refusals), tuple(s.new_events))
-        s.new_messages, s.new_parked, s.new_refusals, s.new_events = [], [], [], []
+        news = News(
+            tuple(s.new_messages),
+            tuple(s.new_parked),
+            tuple(s.new_refusals),
+            tuple(s.new_events),
+            tuple(s.new_holds),
+        )
+        s.new_messages, s.new_parked, s.new_refusals, s.new_events, s.new_holds = [], [], [], [], []
         s.revision += 1
         s.numbers = _newest(s.numbers, KEPT_ORDERS)
         s.answered = _newest(s.answered, KEPT_ANSWERS)

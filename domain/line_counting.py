@@ -8,7 +8,7 @@ from __future__ import annotations
 from datetime import datetime
 from decimal import Decimal
 
-from domain import cycles
+from domain import cycles, hold_rules
 from domain.context import StationContext
 from domain.counters import RESET_RULE, RULE, CounterState, CountStep, CountVerdict, read_counter
 from domain.cycle_state import CycleCompleted
@@ -118,6 +118,8 @@ def _book(at_station: StationEvent, event: CountEvent, tag: TagConfig, counter: 
         return
     tally.out += pieces
     good = counter.role is CounterRole.GOOD
+    serial = context.serial if good and step.counted == 1 else ""
+    hold_rules.count(at_station, pieces if good else ZERO, ZERO if good else pieces, serial)
     _add(
         at_station,
         context,
@@ -133,7 +135,7 @@ def _book(at_station: StationEvent, event: CountEvent, tag: TagConfig, counter: 
             scrap=ZERO if good else pieces,
             from_total=step.from_total,
             to_total=event.total,
-            serial=context.serial if good and step.counted == 1 else "",
+            serial=serial,
         ),
     )
 
@@ -157,6 +159,7 @@ def _book_cycle(at_station: StationEvent, done: CycleCompleted, unit: str) -> No
     key = tally_key(done.context, config)
     if key == tally_key(station.context, config):
         station.tallies.setdefault(key, OrderTally()).out += 1
+    hold_rules.count(at_station, Decimal(1), ZERO, done.serial)
     _add(
         at_station,
         done.context,

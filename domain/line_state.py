@@ -12,10 +12,12 @@ from pydantic import Field
 from domain.context import StationContext
 from domain.counters import CounterState
 from domain.cycles import CycleState
+from domain.hold_state import RuleState
 from domain.state import State
 from signals.base import ZERO, UtcTime
 from signals.decisions import Answer
 from signals.events import SequencedEvent
+from signals.holds import HoldTrigger
 from signals.packml import MachineState
 from signals.reports import Evidence, LineMessage, OperationEnd, ParkedItem, Refusal, ReportBucket, SourceRange
 
@@ -86,6 +88,7 @@ class StationState(State):
     unseen_change: UnseenChange | None = None
     cycle: CycleState | None = None
     tallies: dict[str, OrderTally] = Field(default_factory=dict, description="by order, while it is at the station")
+    holds: dict[str, RuleState] = Field(default_factory=dict, description="by hold rule")
 
 
 class EvidenceCheck(State):
@@ -117,10 +120,14 @@ class LineState(State):
     )
     checks: list[EvidenceCheck] = Field(default_factory=list[EvidenceCheck])
     answered: dict[str, Answer] = Field(default_factory=dict)
+    hold_outbox: list[HoldTrigger] = Field(
+        default_factory=list[HoldTrigger], description="recorded or to be recorded, not delivered yet"
+    )
     parked_count: int = 0
     # What the next ledger record takes along; empty right after it.
     new_parked: list[ParkedItem] = Field(default_factory=list[ParkedItem])
     new_refusals: list[Refusal] = Field(default_factory=list[Refusal])
+    new_holds: list[HoldTrigger] = Field(default_factory=list[HoldTrigger])
     new_messages: list[LineMessage] = Field(default_factory=list[LineMessage])
     new_events: list[tuple[str, SequencedEvent]] = Field(default_factory=list[tuple[str, SequencedEvent]])
 
