@@ -23,6 +23,7 @@ from signals.transactions import (
     ReleaseHold,
     ReturnComponents,
     Reverse,
+    ScrapStock,
     Transaction,
     TransactionType,
 )
@@ -93,6 +94,8 @@ def _left_undone(transaction: Transaction) -> str:
             return f"{t.quantity:f} {t.unit} {t.material} stay free in the ERP although hold {t.hold} blocks them here"
         case ReleaseHold():
             return f"{t.quantity:f} {t.unit} {t.material} stay blocked in the ERP although hold {t.hold} is released"
+        case ScrapStock():
+            return f"{t.quantity:f} {t.unit} {t.material} that hold {t.hold} scrapped stay in the ERP's stock"
         case Reverse():
             return f"document {t.document} stands in the ERP's books"
         case _:

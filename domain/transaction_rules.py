@@ -27,6 +27,7 @@ from signals.transactions import (
     ReleaseHold,
     ReportTime,
     ReturnComponents,
+    ScrapStock,
     Transaction,
 )
 
@@ -65,7 +66,7 @@ def _quantity_is_positive(t: Transaction, order: ProductionOrder | None) -> str:
     match t:
         case IssueComponents() | ReturnComponents():
             empty = [line.material for line in t.lines if line.quantity <= 0]
-        case ReceiveGoods() | MoveStock() | PlaceHold() | ReleaseHold() | RecordNonconformance():
+        case ReceiveGoods() | MoveStock() | PlaceHold() | ReleaseHold() | ScrapStock() | RecordNonconformance():
             empty = [t.material] if t.quantity <= 0 else []
         case DecideInspection():
             empty = [t.material] if sum(d.quantity for d in t.dispositions) <= 0 else []
@@ -80,7 +81,7 @@ def _serials_match(t: Transaction, order: ProductionOrder | None) -> str:
     """As many serial numbers as pieces, each once; an order with a serial profile receives by serial number."""
     claims: list[tuple[str, tuple[str, ...], Decimal]] = []
     match t:
-        case ReceiveGoods() | MoveStock() | PlaceHold() | ReleaseHold():
+        case ReceiveGoods() | MoveStock() | PlaceHold() | ReleaseHold() | ScrapStock():
             claims = [(t.material, t.serials, t.quantity)]
         case ConfirmProduction():
             claims = [(f"operation {t.operation}", t.serials, t.yield_quantity)]
@@ -141,7 +142,7 @@ def _received_once(t: Transaction, order: ProductionOrder | None) -> str:
 
 
 def _hold_has_a_route(t: Transaction, order: ProductionOrder | None) -> str:
-    if not isinstance(t, PlaceHold | ReleaseHold):
+    if not isinstance(t, PlaceHold | ReleaseHold | ScrapStock):
         return ""
     match t.position:
         case MaterialPosition.IN_WORK:
@@ -190,9 +191,9 @@ def _fits(result: CharacteristicResult) -> bool:
 
 def _is_released(t: Transaction, order: ProductionOrder | None) -> str:
     """Material goes free only where something is left to free: a release names what placed the hold, or its lot."""
-    if not isinstance(t, ReleaseHold) or t.position is not MaterialPosition.IN_INSPECTION:
+    if not isinstance(t, ReleaseHold | ScrapStock) or t.position is not MaterialPosition.IN_INSPECTION:
         return ""
-    return f"hold {t.hold}: stock of lot {t.inspection_lot} leaves by the usage decision, not by a release"
+    return f"hold {t.hold}: stock of lot {t.inspection_lot} leaves by the usage decision, not by a posting of its own"
 
 
 RULES: dict[str, Rule] = {

@@ -22,6 +22,7 @@ class TransactionType(StrEnum):
     MOVE_STOCK = "move_stock"
     PLACE_HOLD = "place_hold"
     RELEASE_HOLD = "release_hold"
+    SCRAP_STOCK = "scrap_stock"
     RECORD_INSPECTION = "record_inspection"
     RECORD_NONCONFORMANCE = "record_nonconformance"
     DECIDE_INSPECTION = "decide_inspection"

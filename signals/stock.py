@@ -112,3 +112,12 @@ class ReleaseHold(_Hold):
 
     type: Literal[TransactionType.RELEASE_HOLD] = TransactionType.RELEASE_HOLD
     placed: str = Field(default="", description="document of the placing, where there is one")
+
+
+class ScrapStock(_Hold):
+    """Held stock is written off: from blocked stock, or out of a restricted batch (SAP 555, 551).
+
+    Scrap that is still in work is a confirmation, scrap of an inspection lot its decision.
+    """
+
+    type: Literal[TransactionType.SCRAP_STOCK] = TransactionType.SCRAP_STOCK

@@ -17,7 +17,15 @@ from signals.base import ZERO, Amount, Code, Message, UtcTime
 from signals.bookings import ActivityAmount, ComponentUse, StockKind, TransactionBase, TransactionType
 from signals.documents import Credit
 from signals.quality import DecideInspection, RecordInspection, RecordNonconformance
-from signals.stock import IssueComponents, MoveStock, PlaceHold, ReceiveGoods, ReleaseHold, ReturnComponents
+from signals.stock import (
+    IssueComponents,
+    MoveStock,
+    PlaceHold,
+    ReceiveGoods,
+    ReleaseHold,
+    ReturnComponents,
+    ScrapStock,
+)
 from signals.upkeep import AdjustCapacity, CloseDowntime, OpenDowntime
 
 __all__ = [
@@ -42,6 +50,7 @@ __all__ = [
     "ReportTime",
     "ReturnComponents",
     "Reverse",
+    "ScrapStock",
     "StartOrder",
     "StockKind",
     "Transaction",
@@ -141,6 +150,7 @@ Bookable = Annotated[
     | MoveStock
     | PlaceHold
     | ReleaseHold
+    | ScrapStock
     | RecordInspection
     | RecordNonconformance
     | DecideInspection
@@ -192,6 +202,7 @@ Transaction = Annotated[
     | MoveStock
     | PlaceHold
     | ReleaseHold
+    | ScrapStock
     | RecordInspection
     | RecordNonconformance
     | DecideInspection

@@ -45,6 +45,7 @@ def capabilities_of(settings: DynamicsSettings, *, hears_events: bool) -> ErpCap
         Kind.MOVE_STOCK: direct(transfer, FoundBy.KEY, ReversedBy.MIRROR, "by the opposite transfer"),
         Kind.PLACE_HOLD: direct("PATCH ItemBatches | transfer", FoundBy.STATE, ReversedBy.STATE, hold_note),
         Kind.RELEASE_HOLD: direct("PATCH ItemBatches | transfer", FoundBy.STATE, ReversedBy.STATE, hold_note),
+        Kind.SCRAP_STOCK: no("held stock is written off by an inventory journal, which is not built"),
         Kind.RECORD_INSPECTION: direct(
             "POST QualityOrderLineResults", FoundBy.ARITHMETIC, ReversedBy.PERSON, "results are corrected by a person"
         ),

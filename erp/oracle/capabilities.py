@@ -56,6 +56,7 @@ _TRANSACTIONS = {
     T.RELEASE_HOLD: _can(
         "PATCH inventoryItemLots material status; without lots a transfer back", FoundBy.STATE, ReversedBy.STATE
     ),
+    T.SCRAP_STOCK: Capability(supported=False, reason="the warehouse writes held stock off; no call for it is proved"),
     T.RECORD_INSPECTION: _can("POST inspectionEvents (upsert)", FoundBy.KEY, ReversedBy.PERSON),
     T.RECORD_NONCONFORMANCE: _can("POST qualityIssues (upsert)", FoundBy.KEY, ReversedBy.PERSON),
     T.DECIDE_INSPECTION: _can(

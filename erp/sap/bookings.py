@@ -24,7 +24,15 @@ from signals.bookings import StockKind
 from signals.documents import Booking, ErpDocument, GoodsMovement, Snapshot
 from signals.orders import OutputKind
 from signals.quality import DecideInspection, RecordInspection, RecordNonconformance
-from signals.stock import IssueComponents, MoveStock, PlaceHold, ReceiveGoods, ReleaseHold, ReturnComponents
+from signals.stock import (
+    IssueComponents,
+    MoveStock,
+    PlaceHold,
+    ReceiveGoods,
+    ReleaseHold,
+    ReturnComponents,
+    ScrapStock,
+)
 from signals.transactions import (
     CloseOrder,
     CompleteOrder,
@@ -38,7 +46,7 @@ from signals.transactions import (
 from signals.upkeep import AdjustCapacity, CloseDowntime, OpenDowntime
 
 NAMELESS = "nameless"
-Goods = IssueComponents | ReturnComponents | ReceiveGoods | MoveStock
+Goods = IssueComponents | ReturnComponents | ReceiveGoods | MoveStock | ScrapStock
 
 
 class Bookings:
@@ -102,7 +110,7 @@ class Bookings:
                 return await self._functions.find(intent, COMPLETE)
             case CloseOrder():
                 return await self._functions.find(intent, CLOSE)
-            case IssueComponents() | ReturnComponents() | ReceiveGoods() | MoveStock() as goods:
+            case IssueComponents() | ReturnComponents() | ReceiveGoods() | MoveStock() | ScrapStock() as goods:
                 return await self.documents.find(intent, self._body(goods).code)
             case PlaceHold() | ReleaseHold() as hold:
                 return await self._holds.find(intent, hold)
@@ -139,7 +147,7 @@ class Bookings:
                 return await self._functions.post(intent, COMPLETE, guard)
             case CloseOrder():
                 return await self._functions.post(intent, CLOSE, guard)
-            case IssueComponents() | ReturnComponents() | ReceiveGoods() | MoveStock() as goods:
+            case IssueComponents() | ReturnComponents() | ReceiveGoods() | MoveStock() | ScrapStock() as goods:
                 return await self.documents.post(intent, await self._complete_body(goods), guard)
             case PlaceHold() | ReleaseHold() as hold:
                 return await self._holds.post(intent, hold, guard)
@@ -172,7 +180,7 @@ class Bookings:
         match intent.transaction:
             case ConfirmProduction() as confirmation:
                 return expected_movements(await self._orders.read_for_posting(confirmation.order), confirmation)
-            case IssueComponents() | ReturnComponents() | ReceiveGoods() | MoveStock() as goods:
+            case IssueComponents() | ReturnComponents() | ReceiveGoods() | MoveStock() | ScrapStock() as goods:
                 return movements_of_goods(self._body(goods).items, self._units)
             case _:
                 return []
@@ -190,6 +198,8 @@ class Bookings:
                 return self._bodies.receipt(goods)
             case MoveStock():
                 return self._bodies.transfer(goods)
+            case ScrapStock():
+                return self._bodies.scrap(goods)
             case _:
                 return self._bodies.issue(goods)
 

@@ -35,6 +35,11 @@ _CALLS: dict[TransactionType, tuple[str, FoundBy, str]] = {
         FoundBy.KEY,
         "stock of an inspection lot is released by its usage decision only",
     ),
+    _T.SCRAP_STOCK: (
+        "POST A_MaterialDocumentHeader (555; 551 out of a restricted batch)",
+        FoundBy.KEY,
+        "stock of an inspection lot is scrapped by its usage decision only",
+    ),
     _T.RECORD_INSPECTION: (
         "POST A_InspectionResultValue",
         FoundBy.KEY,

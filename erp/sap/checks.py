@@ -20,7 +20,7 @@ from erp.sap.steps import is_lot_posting
 from signals.bookings import StockKind
 from signals.orders import OutputKind
 from signals.quality import DecideInspection, RecordNonconformance
-from signals.stock import MaterialPosition, MoveStock, PlaceHold, ReceiveGoods, ReleaseHold
+from signals.stock import MaterialPosition, MoveStock, PlaceHold, ReceiveGoods, ReleaseHold, ScrapStock
 from signals.transactions import ConfirmProduction, ReportTime, Reverse, Transaction
 from signals.upkeep import AdjustCapacity
 
@@ -99,7 +99,7 @@ def _slots_differ(transaction: Transaction, settings: SapSettings) -> str:
 
 def _hold_has_route(transaction: Transaction, settings: SapSettings) -> str:
     hold = transaction.original if isinstance(transaction, Reverse) else transaction
-    if not isinstance(hold, (PlaceHold, ReleaseHold)):
+    if not isinstance(hold, (PlaceHold, ReleaseHold, ScrapStock)):
         return ""
     place = hold.position
     if place is MaterialPosition.IN_WORK:
@@ -116,8 +116,8 @@ def _hold_has_route(transaction: Transaction, settings: SapSettings) -> str:
     return ""
 
 
-def _inspection_hold(transaction: Transaction, hold: PlaceHold | ReleaseHold) -> str:
-    if isinstance(hold, ReleaseHold) or isinstance(transaction, Reverse):
+def _inspection_hold(transaction: Transaction, hold: PlaceHold | ReleaseHold | ScrapStock) -> str:
+    if not isinstance(hold, PlaceHold) or isinstance(transaction, Reverse):
         return (
             f"sap-release-inspection/1: hold {hold.hold}: stock of an inspection lot leaves only by its usage "
             "decision; decide the lot"

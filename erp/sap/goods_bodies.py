@@ -14,13 +14,23 @@ from erp.sap.settings import SapSettings, Units
 from signals.bookings import StockKind
 from signals.ids import short_key
 from signals.orders import OutputKind
-from signals.stock import IssueComponents, MoveStock, PlaceHold, ReceiveGoods, ReleaseHold, ReturnComponents
+from signals.stock import (
+    IssueComponents,
+    MaterialPosition,
+    MoveStock,
+    PlaceHold,
+    ReceiveGoods,
+    ReleaseHold,
+    ReturnComponents,
+    ScrapStock,
+)
 from signals.transactions import PostingIntent, Transaction
 
 HEADER_TEXT_LENGTH = 25
 RECEIPT_CODE, ISSUE_CODE, TRANSFER_CODE, OTHER_RECEIPT_CODE, REVERSAL_CODE = "02", "03", "04", "05", "06"
 RECEIPT, BY_PRODUCT, ISSUE, RETURN, TRANSFER = "101", "531", "261", "262", "311"
 BLOCK, UNBLOCK, RESTRICT, UNRESTRICT = "344", "343", "342", "341"
+SCRAP_BLOCKED, SCRAP_BATCH = "555", "551"
 STOCK_TYPES = {StockKind.UNRESTRICTED: "01", StockKind.INSPECTION: "02", StockKind.BLOCKED: "07"}
 RESTRICTED_TYPE = "08"
 _BACK = {ISSUE: RETURN, BY_PRODUCT: "532"}
@@ -135,6 +145,18 @@ class GoodsBodies:
             movement, transaction.material, quantity, transaction.unit, storage_location, transaction.batch
         )
         return GoodsBody(TRANSFER_CODE, (item | self._why(placing),))
+
+    def scrap(self, transaction: ScrapStock) -> GoodsBody:
+        """Written off from blocked stock (555), or out of a restricted batch (551, which that allows)."""
+        item = self._item(
+            SCRAP_BATCH if transaction.position is MaterialPosition.BATCH else SCRAP_BLOCKED,
+            transaction.material,
+            transaction.quantity,
+            transaction.unit,
+            transaction.storage_location,
+            transaction.batch,
+        )
+        return GoodsBody(ISSUE_CODE, (item | _serials(transaction.serials),))
 
     def _why(self, placing: bool) -> Entity:
         return {"GoodsMovementReasonCode": self._reason} if placing and self._reason else {}

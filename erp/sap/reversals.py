@@ -38,6 +38,7 @@ TAKEN_BACK: dict[TransactionType, TakenBack] = {
     TransactionType.MOVE_STOCK: TakenBack(ReversedBy.CALL, "Cancel"),
     TransactionType.PLACE_HOLD: TakenBack(ReversedBy.MIRROR, "the opposite movement: 343, of a batch 341"),
     TransactionType.RELEASE_HOLD: TakenBack(ReversedBy.MIRROR, "the opposite movement: 344, of a batch 342"),
+    TransactionType.SCRAP_STOCK: TakenBack(ReversedBy.CALL, "Cancel"),
     TransactionType.RECORD_INSPECTION: TakenBack(
         ReversedBy.PERSON, "SAP has no reversal of a recorded result; correct it in the inspection lot"
     ),
@@ -64,6 +65,7 @@ _BY_DOCUMENT = (
     TransactionType.RETURN_COMPONENTS,
     TransactionType.RECEIVE_GOODS,
     TransactionType.MOVE_STOCK,
+    TransactionType.SCRAP_STOCK,
 )
 
 

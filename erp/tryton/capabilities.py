@@ -50,6 +50,7 @@ TRANSACTIONS: dict[TransactionType, Capability] = {
     T.MOVE_STOCK: _no("internal shipments are the warehouse's own work in Tryton; not built"),
     T.PLACE_HOLD: _no(_NO_HOLD),
     T.RELEASE_HOLD: _no(_NO_HOLD),
+    T.SCRAP_STOCK: _no(_NO_HOLD),
     T.RECORD_INSPECTION: _no("module quality inspects by its own control points, at moments it chooses; not built"),
     T.RECORD_NONCONFORMANCE: _no("alerts of module quality hang on its own inspections; not built"),
     T.DECIDE_INSPECTION: _no("an inspection of module quality is passed or failed, without quantities"),

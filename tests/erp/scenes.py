@@ -26,7 +26,7 @@ from signals.quality import (
     RecordInspection,
     RecordNonconformance,
 )
-from signals.stock import IssueComponents, MaterialPosition, MoveStock, PlaceHold, ReceiveGoods, ReleaseHold
+from signals.stock import IssueComponents, MaterialPosition, MoveStock, PlaceHold, ReceiveGoods, ReleaseHold, ScrapStock
 from signals.stock import ReturnComponents as Return
 from signals.transactions import (
     CloseOrder,
@@ -323,6 +323,16 @@ async def release(s: Scene) -> Transaction:
     return ReleaseHold(**held(s, quantity=Decimal(4)))
 
 
+async def scrap(s: Scene) -> Transaction:
+    await s.act(PlaceHold(**held(s)))
+    return ScrapStock(**held(s, quantity=Decimal(4)))
+
+
+async def scrap_batch(s: Scene) -> Transaction:
+    await s.act(PlaceHold(**held_batch(s)))
+    return ScrapStock(**held_batch(s) | {"quantity": Decimal(4)})
+
+
 async def hold_batch(s: Scene) -> Transaction:
     return PlaceHold(**held_batch(s))
 
@@ -456,6 +466,8 @@ KINDS = (
     Kind("transfer", T.MOVE_STOCK, move),
     Kind("hold", T.PLACE_HOLD, hold),
     Kind("release", T.RELEASE_HOLD, release),
+    Kind("scrap", T.SCRAP_STOCK, scrap),
+    Kind("batch_scrap", T.SCRAP_STOCK, scrap_batch),
     Kind("batch_hold", T.PLACE_HOLD, hold_batch),
     Kind("batch_release", T.RELEASE_HOLD, release_batch),
     Kind("inspection", T.RECORD_INSPECTION, inspect, inspected=True, reversible=False),

@@ -54,6 +54,7 @@ OTHERS: dict[str, dict[str, Any]] = {
     "move_stock": {**STOCK, "from_location": "A", "to_location": "B"},
     "place_hold": HOLD,
     "release_hold": {**HOLD, "placed": "49/1"},
+    "scrap_stock": HOLD,
     "record_inspection": {
         "inspection": "I1",
         "material": "M",
