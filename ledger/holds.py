@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import ColumnElement, or_
@@ -11,10 +12,11 @@ from sqlmodel import col, select
 from domain.hold_scope import held_quantity, scope_key, standing
 from ledger.database import Books, upsert
 from ledger.hold_port import OpenedHold
-from ledger.tables import HoldEventRow, HoldTriggerRow, QualityHoldRow
+from ledger.tables import HoldEventRow, HoldTriggerRow, ProductionOrderRow, QualityHoldRow
 from signals.errors import BadInput
 from signals.holds import Block, DecisionState, HoldEvent, HoldRecord, HoldScope, HoldSearch, HoldTrigger
 from signals.ids import hold_id
+from signals.orders import ProductionOrder
 from signals.stock import MaterialPosition
 
 SEPARATED = ("blocked", "released")
@@ -26,76 +28,7 @@ class HoldBooks(Books):
 
     async def open_hold(self, trigger: HoldTrigger) -> OpenedHold:
         async with self._db.write() as session:
-            if (known := await _known(session, trigger)) is not None:
-                return known
-            row, created = await self._row_for(session, trigger)
-            number = row.triggers + 1
-            statement = upsert(session, HoldTriggerRow).values(
-                plant=trigger.scope.plant,
-                trigger=trigger.trigger,
-                hold=row.hold,
-                number=number,
-                created=created,
-                payload=trigger.model_dump_json(),
-                recorded_at=self._db.now(),
-            )
-            inserted = statement.on_conflict_do_nothing().returning(col(HoldTriggerRow.number))
-            if await session.scalar(inserted) is None:  # another process was faster with the same trigger
-                answer = await _known(session, trigger)
-                assert answer is not None
-                return answer
-            row.triggers = number
-            if not created and row.is_open:
-                await _take_in(session, row)
-            record = HoldRecord.model_validate_json(row.payload)
-            return OpenedHold(hold=row.hold, created=created, news=True, reopens=record.reopens)
-
-    async def _row_for(self, session: AsyncSession, trigger: HoldTrigger) -> tuple[QualityHoldRow, bool]:
-        """The hold that takes the trigger in, locked; True where it is a new one.
-
-        That a deviation has ended is nothing new for a hold that was decided before: it stays where it was told first.
-        """
-        if trigger.continues and trigger.scope.until is not None:
-            first = await session.get(HoldTriggerRow, (trigger.scope.plant, trigger.continues))
-            if first is not None:
-                key = (trigger.scope.plant, first.hold)
-                return await session.get_one(QualityHoldRow, key, with_for_update=True), False
-        return await self._open_row(session, trigger, await _closed_before(session, trigger.scope))
-
-    async def _open_row(self, session: AsyncSession, trigger: HoldTrigger, reopens: str) -> tuple[QualityHoldRow, bool]:
-        """The open hold of the scope, locked; or a new one, whose index keeps a second one out."""
-        scope = trigger.scope
-        record = HoldRecord(
-            hold=hold_id(scope.plant, trigger.trigger),
-            plant=scope.plant,
-            scope=scope,
-            reasons=(trigger.reason,),
-            quantity=held_quantity(scope, trigger.quantity),
-            unit=trigger.unit,
-            inspection_lot=trigger.inspection_lot,
-            storage_location=trigger.storage_location,
-            opened_by=trigger.opened_by,
-            opened_at=trigger.at,
-            owner_role=trigger.reason.release_role,
-            reopens=reopens,
-        )
-        for _ in range(3):  # the open one may be closed, or one be opened, between looking and inserting
-            wanted = select(QualityHoldRow).where(
-                QualityHoldRow.plant == scope.plant,
-                QualityHoldRow.scope_key == scope_key(scope),
-                col(QualityHoldRow.is_open).is_(True),
-            )
-            if (row := await session.scalar(wanted.with_for_update())) is not None:
-                return row, False
-            values = _columns(record, scope) | {"triggers": 0, "recorded_at": self._db.now()}
-            statement = upsert(session, QualityHoldRow).values(**values)
-            inserted = statement.on_conflict_do_nothing().returning(col(QualityHoldRow.hold))
-            if await session.scalar(inserted) is not None:
-                return await session.get_one(QualityHoldRow, (scope.plant, record.hold)), True
-        hint = "give the trigger another id"
-        raise BadInput(
-            f"hold {record.hold} of trigger {trigger.trigger} exists already", subject=record.hold, hint=hint
-        )
+            return await take_trigger(session, trigger, self._db.now())
 
     async def record_hold(self, record: HoldRecord) -> bool:
         async with self._db.write() as session:
@@ -160,6 +93,95 @@ class HoldBooks(Books):
                 Block(hold=row.hold, scope=HoldScope.model_validate_json(row.block), separated=row.separated)
                 for row in rows
             ]
+
+
+async def take_trigger(session: AsyncSession, trigger: HoldTrigger, now: datetime) -> OpenedHold:
+    """What `HoldLedger.open_hold` promises, within a transaction of whoever has more to store with it."""
+    if (known := await _known(session, trigger)) is not None:
+        return known
+    trigger = await _with_material(session, trigger)
+    row, created = await _row_for(session, trigger, now)
+    number = row.triggers + 1
+    statement = upsert(session, HoldTriggerRow).values(
+        plant=trigger.scope.plant,
+        trigger=trigger.trigger,
+        hold=row.hold,
+        number=number,
+        created=created,
+        payload=trigger.model_dump_json(),
+        recorded_at=now,
+    )
+    inserted = statement.on_conflict_do_nothing().returning(col(HoldTriggerRow.number))
+    if await session.scalar(inserted) is None:  # another process was faster with the same trigger
+        answer = await _known(session, trigger)
+        assert answer is not None
+        return answer
+    row.triggers = number
+    if not created and row.is_open:
+        await _take_in(session, row)
+    record = HoldRecord.model_validate_json(row.payload)
+    return OpenedHold(hold=row.hold, created=created, news=True, reopens=record.reopens)
+
+
+async def _with_material(session: AsyncSession, trigger: HoldTrigger) -> HoldTrigger:
+    """A machine knows its order, not what that makes: without the material nobody would refuse to move it."""
+    scope = trigger.scope
+    if scope.material or not scope.order:
+        return trigger
+    order = await session.get(ProductionOrderRow, (scope.plant, scope.order))
+    if order is None or order.payload is None:
+        return trigger
+    material = ProductionOrder.model_validate_json(order.payload).material
+    return trigger.model_copy(update={"scope": scope.model_copy(update={"material": material})})
+
+
+async def _row_for(session: AsyncSession, trigger: HoldTrigger, now: datetime) -> tuple[QualityHoldRow, bool]:
+    """The hold that takes the trigger in, locked; True where it is a new one.
+
+    That a deviation has ended is nothing new for a hold that was decided before: it stays where it was told first.
+    """
+    if trigger.continues and trigger.scope.until is not None:
+        first = await session.get(HoldTriggerRow, (trigger.scope.plant, trigger.continues))
+        if first is not None:
+            key = (trigger.scope.plant, first.hold)
+            return await session.get_one(QualityHoldRow, key, with_for_update=True), False
+    return await _open_row(session, trigger, await _closed_before(session, trigger.scope), now)
+
+
+async def _open_row(
+    session: AsyncSession, trigger: HoldTrigger, reopens: str, now: datetime
+) -> tuple[QualityHoldRow, bool]:
+    """The open hold of the scope, locked; or a new one, whose index keeps a second one out."""
+    scope = trigger.scope
+    record = HoldRecord(
+        hold=hold_id(scope.plant, trigger.trigger),
+        plant=scope.plant,
+        scope=scope,
+        reasons=(trigger.reason,),
+        quantity=held_quantity(scope, trigger.quantity),
+        unit=trigger.unit,
+        inspection_lot=trigger.inspection_lot,
+        storage_location=trigger.storage_location,
+        opened_by=trigger.opened_by,
+        opened_at=trigger.at,
+        owner_role=trigger.reason.release_role,
+        reopens=reopens,
+    )
+    for _ in range(3):  # the open one may be closed, or one be opened, between looking and inserting
+        wanted = select(QualityHoldRow).where(
+            QualityHoldRow.plant == scope.plant,
+            QualityHoldRow.scope_key == scope_key(scope),
+            col(QualityHoldRow.is_open).is_(True),
+        )
+        if (row := await session.scalar(wanted.with_for_update())) is not None:
+            return row, False
+        values = _columns(record, scope) | {"triggers": 0, "recorded_at": now}
+        statement = upsert(session, QualityHoldRow).values(**values)
+        inserted = statement.on_conflict_do_nothing().returning(col(QualityHoldRow.hold))
+        if await session.scalar(inserted) is not None:
+            return await session.get_one(QualityHoldRow, (scope.plant, record.hold)), True
+    hint = "give the trigger another id"
+    raise BadInput(f"hold {record.hold} of trigger {trigger.trigger} exists already", subject=record.hold, hint=hint)
 
 
 def _open_to(column: Any, value: str) -> list[ColumnElement[bool]]:

@@ -1,4 +1,4 @@
-"""The Lines' part of the ledger: checkpoints, each with its outbox, events and refusals, in one transaction."""
+"""The Lines' part of the ledger: checkpoints, each with its outbox, events, refusals and holds, in one transaction."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col, select
 
 from ledger.database import Books, upsert
+from ledger.holds import take_trigger
 from ledger.overlap import OVERLAP_RULE, overlap_item, park_overlaps
 from ledger.parking import store_parked
 from ledger.port import LineCheckpoint, LineRecord
@@ -47,6 +48,8 @@ class LineBooks(Books):
             parked = [*record.parked, *await _store_messages(session, record)]
             await store_parked(session, parked)
             await _store_refusals(session, record)
+            for trigger in record.holds:
+                await take_trigger(session, trigger, now)
             return None
 
     async def load_line(self, plant: str, line: str) -> LineCheckpoint | None:

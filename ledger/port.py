@@ -22,6 +22,7 @@ from signals.decisions import DecideCase, DecideParked
 from signals.documents import Case, Credit, ErpDocument, OperationTotals, PostingOutcome, PostingState, Snapshot
 from signals.events import SequencedEvent
 from signals.exceptions import Amendment, CaseFile, CaseSearch, ListedCase, VoidOrder
+from signals.holds import HoldTrigger
 from signals.orders import ProductionOrder
 from signals.reports import LineMessage, ParkedItem, Refusal
 from signals.transactions import Transaction, TransactionType
@@ -39,6 +40,7 @@ class LineRecord(Message):
     refusals: tuple[Refusal, ...] = ()
     source: str = ""
     events: tuple[tuple[str, SequencedEvent], ...] = Field(default=(), description="(source, event) needed for lineage")
+    holds: tuple[HoldTrigger, ...] = Field(default=(), description="deviations: each blocks its scope with the record")
 
 
 class LineCheckpoint(Message):
@@ -161,7 +163,7 @@ class LedgerPort(HoldLedger, InspectionLedger, NotificationLedger, PeopleLedger,
 
     # --- lines -------------------------------------------------------------------------------------------
     async def record_line(self, record: LineRecord) -> LineCheckpoint | None:
-        """Store a checkpoint with its outbox, parked items and events in one transaction.
+        """Store a checkpoint with its outbox, parked items, events and holds in one transaction.
 
         Returns None when stored (or stored before, same revision and text), else the newer checkpoint that stands
         in the ledger, which the Line must adopt; nothing of `record` is stored then.

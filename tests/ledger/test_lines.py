@@ -5,8 +5,9 @@ from __future__ import annotations
 from decimal import Decimal
 
 from ledger.store import SqlLedger
+from signals.holds import HoldCause, HoldReason, HoldScope, HoldTrigger
 from signals.reports import ParkedWhy, Refusal
-from tests.ledger.examples import LINE, ORDER, PLANT, START, event, operation_end, record, report
+from tests.ledger.examples import LINE, ORDER, PLANT, START, event, operation_end, order, record, report
 
 
 def names(messages: tuple) -> list[str]:
@@ -119,3 +120,28 @@ async def test_messages_come_by_line_and_number(ledger: SqlLedger) -> None:
     await ledger.record_line(record(1, report("b2", 2, line="b"), report("b10", 10, line="b"), line="b"))
     await ledger.record_line(record(1, report("a1", 1, line="a"), line="a"))
     assert names((await ledger.load_order(PLANT, ORDER)).messages) == ["a1", "b2", "b10"]
+
+
+def deviation(name: str) -> HoldTrigger:
+    reason = HoldReason(reason=f"r-{name}", cause=HoldCause.LIMIT, text="force too high", found_at=START)
+    scope = HoldScope(plant=PLANT, line=LINE, station="press", order=ORDER, operation="0010")
+    return HoldTrigger(trigger=name, scope=scope, reason=reason, at=START)
+
+
+async def test_a_deviation_blocks_its_scope_in_the_transaction_that_stores_the_checkpoint(ledger: SqlLedger) -> None:
+    await ledger.take_order(order())
+    with_hold = record(1).model_copy(update={"holds": (deviation("t1"),)})
+    assert await ledger.record_line(with_hold) is None
+    assert await ledger.record_line(with_hold) is None
+    (block,) = await ledger.blocks(PLANT, order=ORDER)
+    assert block.scope.material == order().material, "the machine does not know it, moves of stock name it"
+    assert [b.hold for b in await ledger.blocks(PLANT, material=block.scope.material)] == [block.hold]
+    opened = await ledger.open_hold(deviation("t1"))
+    assert (opened.hold, opened.news) == (block.hold, False)
+
+
+async def test_a_record_that_is_not_stored_blocks_nothing(ledger: SqlLedger) -> None:
+    await ledger.record_line(record(5))
+    late = record(4).model_copy(update={"holds": (deviation("t1"),)})
+    assert await ledger.record_line(late) is not None
+    assert await ledger.blocks(PLANT, order=ORDER) == []
