@@ -7,6 +7,10 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
+from typing import Any
+
+MOST_DRIFTS = 10_000
+"""So many drifted measurements are told; the oldest go first."""
 
 
 @dataclass
@@ -37,6 +41,13 @@ class ProductionBooks:
     def __init__(self, stations: list[str]) -> None:
         self._stations = stations
         self._orders: dict[str, dict[str, OperationBook]] = {}
+        self.drifts: list[dict[str, Any]] = []
+
+    def drifted(self, station: str, tag: str, order: str, batch: str, value: float, at: int) -> None:
+        """A piece that was measured while its measurement was off; `at` in microseconds since the start."""
+        entry = {"station": station, "tag": tag, "order": order, "batch": batch, "value": value, "at": at}
+        self.drifts.append(entry)
+        del self.drifts[:-MOST_DRIFTS]
 
     def open(self, order: str) -> None:
         self._orders.setdefault(order, {name: OperationBook() for name in self._stations})

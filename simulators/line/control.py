@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Awaitable, Callable
+from datetime import timedelta
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -15,7 +16,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
-from .model import Run, explain
+from .model import Run, Scenario, explain
 
 if TYPE_CHECKING:
     from .server import LineRunner
@@ -47,6 +48,14 @@ class BadPart(_Body):
     reason: Annotated[str, Field(min_length=1)] = "BAD-PART"
 
 
+class DriftWish(_Body):
+    station: str | None = None
+    tag: str | None = None
+    offset: Annotated[float, Field(allow_inf_nan=False)] | None = None
+    pieces: Annotated[int, Field(ge=1, le=10_000)] = 3
+    ramp: Annotated[int, Field(ge=0)] = 0
+
+
 class Pace(_Body):
     speed: Annotated[float, Field(gt=0, le=1e6)]
 
@@ -55,7 +64,9 @@ def control_app(runner: LineRunner) -> Starlette:
     process = runner.process
 
     async def truth(request: Request) -> dict[str, Any]:
-        return {"plant_time": runner.plant_time.isoformat().replace("+00:00", "Z"), **process.truth()}
+        told = process.truth()
+        drifted = [{**entry, "at": _time(runner, entry["at"])} for entry in told["drifted"]]
+        return {"plant_time": _time(runner, process.kernel.now), **told, "drifted": drifted}
 
     async def start(request: Request) -> dict[str, Any]:
         await _body(request, Nothing)
@@ -83,6 +94,12 @@ def control_app(runner: LineRunner) -> Starlette:
         found = process.stations[process.scenario.found_at(defect)].plan.name
         return {"origin": defect.origin, "found": found, "reason": defect.reason}
 
+    async def drift(request: Request) -> dict[str, Any]:
+        asked = await _body(request, DriftWish)
+        station, tag = _measured(process.scenario, asked)
+        offset = await runner.intervene(lambda: process.drift(station, tag, asked.offset, asked.pieces, asked.ramp))
+        return {"station": station, "tag": tag, "offset": offset, "pieces": asked.pieces}
+
     async def runs(request: Request) -> dict[str, Any]:
         run = await _body(request, Run)
         position = await runner.intervene(lambda: process.append_run(run))
@@ -97,7 +114,7 @@ def control_app(runner: LineRunner) -> Starlette:
 
     posts: dict[str, Handler] = {
         "start": start, "stop": stop, "break": break_down, "repair": repair,
-        "bad-part": bad_part, "runs": runs, "pace": pace,
+        "bad-part": bad_part, "drift": drift, "runs": runs, "pace": pace,
     }  # fmt: skip
     return Starlette(
         routes=[
@@ -105,6 +122,22 @@ def control_app(runner: LineRunner) -> Starlette:
             *(Route(f"/_control/{name}", _answering(handler), methods=["POST"]) for name, handler in posts.items()),
         ]
     )
+
+
+def _time(runner: LineRunner, at: int) -> str:
+    return (runner.origin + timedelta(microseconds=at)).isoformat().replace("+00:00", "Z")
+
+
+def _measured(scenario: Scenario, asked: DriftWish) -> tuple[str, str]:
+    """What is to drift: by default the first measurement of the first station that has one."""
+    stations = [s for s in scenario.station if asked.station in (None, s.name)]
+    if asked.station is not None:
+        scenario.position(asked.station)
+    found = [(s.name, m.tag) for s in stations for m in s.measurement if asked.tag in (None, m.tag)]
+    if not found:
+        known = ", ".join(f"{s.name}/{m.tag}" for s in scenario.station for m in s.measurement) or "none"
+        raise ValueError(f"no such measurement; measured is {known}")
+    return found[0]
 
 
 def _answering(handler: Handler) -> Callable[[Request], Awaitable[JSONResponse]]:

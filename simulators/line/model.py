@@ -91,6 +91,11 @@ class Measurement(_Part):
     decimals: Annotated[int, Field(ge=0, le=9)] = 3
     defect_offset: float = 0.0
 
+    @property
+    def usual_drift(self) -> float:
+        """An offset nobody takes for noise: six times its width, or a tenth of the value where there is none."""
+        return 6 * self.noise or abs(self.nominal) / 10 or 1.0
+
     @field_validator("tag")
     @classmethod
     def _not_a_tag_of_every_station(cls, tag: str) -> str:
@@ -176,6 +181,15 @@ class CounterReset(AtPiece):
     value: int = 0
 
 
+class Drift(AtPiece):
+    """A measurement leaves its place: `offset` is added for `pieces` pieces; the first `ramp` go there in steps."""
+
+    tag: str
+    offset: Annotated[float, Field(allow_inf_nan=False)] | None = None
+    pieces: Position = 3
+    ramp: Annotated[int, Field(ge=0)] = 0
+
+
 class Scenario(_Part):
     line: Name
     start: Literal["auto", "control"] = "auto"
@@ -189,6 +203,7 @@ class Scenario(_Part):
     operator: tuple[OperatorChange, ...] = ()
     breakdown: tuple[Breakdown, ...] = ()
     counter_reset: tuple[CounterReset, ...] = ()
+    drift: tuple[Drift, ...] = ()
 
     @property
     def starved_after_seconds(self) -> float:
@@ -201,6 +216,14 @@ class Scenario(_Part):
                 return index
         known = ", ".join(candidate.name for candidate in self.station)
         raise ValueError(f"station {station!r} does not exist on this line; it has {known}")
+
+    def measured(self, station: str, tag: str) -> Measurement:
+        """A station's measurement. Raises ValueError that lists what it measures."""
+        found = self.station[self.position(station)].measurement
+        for measurement in found:
+            if measurement.tag == tag:
+                return measurement
+        raise ValueError(f"station {station} measures no {tag!r}; it has {', '.join(m.tag for m in found) or 'none'}")
 
     def found_at(self, defect: Defect) -> int:
         if defect.found is not None:
@@ -223,12 +246,14 @@ class Scenario(_Part):
             counter = self.station[self.position(reset.station)].counter
             if counter.wrapped(reset.value) != reset.value:
                 raise ValueError(f"counter_reset value {reset.value} does not fit into {counter.type}")
+        for drift in self.drift:
+            self.measured(drift.station, drift.tag)
         for part in (*self.defect, *self._happenings()):
             self._check_run(part.run, part.piece)
         return self
 
     def _happenings(self) -> tuple[AtPiece, ...]:
-        return (*self.component_lot, *self.operator, *self.breakdown, *self.counter_reset)
+        return (*self.component_lot, *self.operator, *self.breakdown, *self.counter_reset, *self.drift)
 
     def _check_run(self, run: int | None, piece: int | None) -> None:
         if run is None:

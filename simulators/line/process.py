@@ -14,7 +14,7 @@ from typing import Any
 from .books import ProductionBooks
 from .kernel import Kernel, TagWrite, microseconds
 from .model import Defect, Run, Scenario
-from .station import Piece, StationProcess
+from .station import Drifting, Piece, StationProcess
 
 
 @dataclass
@@ -70,6 +70,13 @@ class LineProcess:
         defect = Defect(origin=self.stations[0].plan.name, reason=reason, piece=1)
         self._ordered_bad.append(defect)
         return defect
+
+    def drift(self, name: str, tag: str, offset: float | None, pieces: int, ramp: int = 0) -> float:
+        """The next pieces judged there measure wrong; a drift under way is replaced. Returns the offset."""
+        measurement = self.scenario.measured(name, tag)
+        off = measurement.usual_drift if offset is None else offset
+        self.stations[self.scenario.position(name)].drifts[tag] = Drifting(off, pieces, ramp)
+        return off
 
     def break_down(self, name: str, seconds: float | None, alarm: int, kind: str) -> None:
         station = self.stations[self.scenario.position(name)]
@@ -134,6 +141,7 @@ class LineProcess:
                 }
                 for station, infeed, good, reject in totals
             ],
+            "drifted": self.books.drifts,
             "cycles": sum(good + reject for _, _, good, reject in totals),
         }  # fmt: skip
 

@@ -40,6 +40,21 @@ class Fault:
     until: int | None
 
 
+@dataclass
+class Drifting:
+    """How a measurement is off, and for how many pieces more."""
+
+    offset: float
+    left: int
+    ramp: int = 0
+    done: int = 0
+
+    def next_offset(self) -> float:
+        self.left -= 1
+        self.done += 1
+        return self.offset * min(1.0, self.done / (self.ramp + 1))
+
+
 class StationProcess:
     def __init__(self, line: LineProcess, index: int, station: Station, kernel: Kernel, seed: int) -> None:
         self.plan = station
@@ -52,6 +67,7 @@ class StationProcess:
         }  # fmt: skip
         self.piece: Piece | None = None
         self.fault: Fault | None = None
+        self.drifts: dict[str, Drifting] = {}
         self._came = 0
         self._entered_at = -TRANSITION
         self._on_the_way = 0
@@ -199,10 +215,22 @@ class StationProcess:
 
     def _judge(self, piece: Piece) -> None:
         rejected = self._rejects(piece)
+        for drift in self._line.scenario.drift:
+            if self._is_now(drift, piece):
+                self._line.drift(drift.station, drift.tag, drift.offset, drift.pieces, drift.ramp)
         for measurement in self.plan.measurement:
             offset = measurement.defect_offset if rejected else 0.0
-            value = measurement.nominal + offset + self._noise(measurement.noise)
-            self._write(measurement.tag, round(value, measurement.decimals))
+            drifting = self.drifts.get(measurement.tag)
+            if drifting is not None:
+                offset += drifting.next_offset()
+            value = round(measurement.nominal + offset + self._noise(measurement.noise), measurement.decimals)
+            self._write(measurement.tag, value)
+            if drifting is not None:
+                self._line.books.drifted(
+                    self.plan.name, measurement.tag, piece.order, piece.batch, value, self._kernel.now
+                )
+                if not drifting.left:
+                    del self.drifts[measurement.tag]
         if rejected and piece.defect is not None:
             defect = piece.defect
             self._line.books.scrap(piece.order, self.plan.name, piece.batch, defect.reason, defect.origin)

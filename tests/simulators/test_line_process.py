@@ -291,3 +291,40 @@ def test_the_documented_scenario_can_be_played(tmp_path: Path):
 @pytest.mark.parametrize("name", ["demo.toml", "volume.toml"])
 def test_shipped_scenarios_can_be_played(name: str):
     assert load_scenario(SCENARIOS / name).station
+
+
+FORCE = {"tag": "Force", "nominal": 400.0, "noise": 5.0, "decimals": 1}
+
+
+def pressing(**changes: Any) -> Scenario:
+    stations = [{"name": "press", "operation": "0010", "cycle_seconds": 2, "measurement": [FORCE]}]
+    return Scenario.model_validate({"line": "L1", "station": stations, "run": runs(10), **changes})
+
+
+def test_a_drift_moves_so_many_measurements_and_comes_back_and_changes_nothing_else():
+    plan = pressing(drift=[{"station": "press", "piece": 4, "tag": "Force", "offset": 40.0, "pieces": 3, "ramp": 1}])
+    straight, off = played(LineProcess(pressing(), 7)), LineProcess(plan, 7)
+    history = played(off)
+    moved = [
+        round(b - a, 1) for a, b in zip(values(straight, "press.Force"), values(history, "press.Force"), strict=True)
+    ]
+    assert moved == [0.0] * 3 + [20.0, 40.0, 40.0] + [0.0] * 4
+    assert [w for w in history if w.tag != "press.Force"] == [w for w in straight if w.tag != "press.Force"]
+    told = off.truth()["drifted"]
+    assert [(d["order"], d["batch"], d["value"]) for d in told] == [
+        ("O1", "B1", value) for value in values(history, "press.Force")[3:6]
+    ]
+
+
+def test_a_drift_by_hand_goes_beyond_the_noise_by_itself():
+    process = LineProcess(pressing(start="control"), 7)
+    assert process.drift("press", "Force", None, 2) == 30.0
+    process.start()
+    assert [abs(v - 400) > 20 for v in values(played(process), "press.Force")] == [True] * 2 + [False] * 8
+
+
+def test_a_drift_of_what_is_not_measured_is_refused():
+    with pytest.raises(ValueError, match="measures no 'Gap'; it has Force"):
+        pressing(drift=[{"station": "press", "piece": 1, "tag": "Gap"}])
+    with pytest.raises(ValueError, match="station 'weld' does not exist"):
+        pressing(drift=[{"station": "weld", "piece": 1, "tag": "Force"}])

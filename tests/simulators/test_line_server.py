@@ -323,6 +323,17 @@ async def test_a_timed_break_ends_by_itself_after_plant_seconds(tmp_path: Path):
     assert up.source - down.source == timedelta(seconds=90)
 
 
+async def test_a_drift_asked_for_by_a_person_moves_the_next_measurements_and_the_truth_says_which(tmp_path: Path):
+    async with line(tmp_path, LINE + RUNS, speed=60, seed=1) as served:
+        answer = await served.post("drift", pieces=2)
+        assert answer == {"station": "press", "tag": "Force", "offset": 30.0, "pieces": 2}
+        await served.post("start")
+        truth = await served.when(lambda told: len(told["drifted"]) == 2 and told["cycles"] > 5)
+    assert [(d["order"], d["batch"], d["value"] > 420) for d in truth["drifted"]] == [("1000001", "B1", True)] * 2
+    now = datetime.fromisoformat(truth["plant_time"])
+    assert all(datetime.fromisoformat(d["at"]) < now for d in truth["drifted"])
+
+
 async def test_a_bad_part_ordered_by_a_person_is_found_two_stations_later(tmp_path: Path):
     text = LINE + '[[run]]\norder="A"\nquantity=5\n'
     async with line(tmp_path, text, speed=200, seed=1) as served:
@@ -446,6 +457,8 @@ async def test_delivery_by_item_groups_each_message_but_loses_nothing(tmp_path: 
         ("runs", b'{"order": "A"}', "quantity: Field required"),
         ("runs", b'{"order": "A", "quantity": 0}', "quantity"),
         ("bad-part", b'{"why": 1}', "send an object with reason (optional)"),
+        ("drift", b'{"tag": "Gap"}', "measured is press/Force"),
+        ("drift", b'{"pieces": 0}', "pieces"),
         ("start", b'{"now": true}', "send no body at all"),
         ("pace", b'{"speed": 0}', "speed"),
     ],
