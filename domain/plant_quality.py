@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, field_validator, model_validator
 
+from domain.plant_inspection import InspectedPart
 from domain.roles import Role, role_named
 from signals.base import Amount, Code, Message
 from signals.holds import HoldDispositionKind
@@ -120,6 +121,9 @@ class QualityConfig(Message):
     )
     decide_within_minutes: int = Field(default=60, ge=1, description="working time until somebody else is asked")
     rules: tuple[HoldRule, ...] = Field(default=(), alias="rule")
+    parts: tuple[InspectedPart, ...] = Field(
+        default=(), alias="part", description="how inspection results call the plant's materials; the first that fits"
+    )
     four_eyes: dict[HoldDispositionKind, tuple[str, ...]] = Field(
         default_factory=lambda: dict(DEFAULT_FOUR_EYES),
         validate_default=True,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 from typing import Protocol
 
+from domain.inspections import Mark
 from signals.inspections import InspectedPiece
 
 
@@ -28,6 +29,10 @@ class InspectionLedger(Protocol):
         limit: int | None = None,
     ) -> list[InspectedPiece]:
         """Results that fit, oldest first; what is empty does not restrict."""
+        ...
+
+    async def inspection_marks(self, plant: str, materials: Collection[str]) -> list[Mark]:
+        """All results about these materials, without what was measured."""
         ...
 
     async def inspected_materials(self, plant: str) -> list[str]:

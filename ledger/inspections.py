@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 
+import sqlalchemy
 from sqlmodel import col, select
 
-from ledger.database import Books, upsert
+from domain.inspections import Mark
+from ledger.database import AT_ONCE, Books, upsert
 from ledger.inspection_tables import InspectionResultRow
-from signals.inspections import InspectedPiece
+from signals.inspections import InspectedPiece, Verdict
 
 
 class InspectionBooks(Books):
@@ -61,6 +63,19 @@ class InspectionBooks(Books):
         wanted = wanted.order_by(col(row.at), col(row.document), col(row.inspection)).limit(limit)
         async with self._db.read() as session:
             return [InspectedPiece.model_validate_json(r.payload) for r in await session.scalars(wanted)]
+
+    async def inspection_marks(self, plant: str, materials: Collection[str]) -> list[Mark]:
+        row, names, found = InspectionResultRow, sorted(materials), list[Mark]()
+        async with self._db.read() as session:
+            for first in range(0, len(names), AT_ONCE):
+                wanted = sqlalchemy.select(
+                    col(row.inspection), col(row.document), col(row.material), col(row.serial), col(row.verdict)
+                ).where(col(row.plant) == plant, col(row.material).in_(names[first : first + AT_ONCE]))
+                found += [
+                    Mark(inspection, document, material, serial, Verdict(verdict))
+                    for inspection, document, material, serial, verdict in (await session.execute(wanted)).all()
+                ]
+        return found
 
     async def inspected_materials(self, plant: str) -> list[str]:
         wanted = select(col(InspectionResultRow.material)).where(InspectionResultRow.plant == plant).distinct()

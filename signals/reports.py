@@ -151,6 +151,7 @@ class ParkedWhy(StrEnum):
     UNIT_MISMATCH = "unit_mismatch"
     GAP = "gap"
     OVERLAPPING_REPORT = "overlapping_report"
+    NO_SERIAL = "no_serial"
 
 
 class ParkedItem(Message):

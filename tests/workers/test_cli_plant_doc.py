@@ -11,6 +11,7 @@ from pydantic import BaseModel
 
 from domain import plant
 from domain.plant_erp import SapOptions
+from domain.plant_inspection import InspectedPart
 from domain.plant_notify import ChannelConfig
 
 DOC = re.sub(
@@ -20,7 +21,7 @@ NAMED = set(re.findall(r"[a-z_]+", " ".join(re.findall(r"`([^`]+)`", DOC))))
 MODELS = [
     m for m in vars(plant).values() if isinstance(m, type) and issubclass(m, BaseModel) and m is not plant.Message
 ]
-MODELS += [SapOptions, ChannelConfig]
+MODELS += [SapOptions, ChannelConfig, InspectedPart]
 
 
 @pytest.mark.parametrize("model", MODELS, ids=lambda m: m.__name__)

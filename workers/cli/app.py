@@ -25,6 +25,7 @@ from workers.cli import (
     orders,
     parked,
     processes,
+    quality,
     replay,
     simulate,
     trace,
@@ -71,6 +72,7 @@ app.add_typer(exceptions.app, name="exceptions")
 app.add_typer(cases.app, name="cases")
 app.add_typer(erp.app, name="erp")
 app.add_typer(parked.app, name="parked")
+app.add_typer(quality.app, name="quality")
 app.command("trace")(trace.trace)
 app.command("replay")(replay.replay)
 app.command("server")(processes.server)

@@ -1,0 +1,302 @@
+"""Reader of inspection results in QIF 2.1 (ANSI/DMSC QIF 2.1-2016, MeasurementsResults), plain or gzipped.
+
+Streamed: features, geometry and statistics are passed over, so size does not matter. Document types are refused, and
+with them every entity. What cannot be read is BadInput with file, line and column; nothing is guessed.
+"""
+
+from __future__ import annotations
+
+import gzip
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import BinaryIO, NoReturn
+from xml.parsers import expat
+
+from domain.inspections import PASS, PieceStatement
+from scada.qif_characteristics import Characteristics
+from signals.errors import BadInput
+
+NAMESPACE = "http://qifstandards.org/xsd/qif2"
+ROOT = "QIFDocument"
+CHUNK = 1 << 16
+MOST_BYTES = 2 << 30
+"""Unpacked; a file that says more is no inspection report but an attack or a mistake."""
+DEEPEST = 200
+LONGEST_TEXT = 10_000
+
+PASSED_OVER = frozenset(
+    {"MeasuredFeatures", "Features", "Statistics", "GeometrySet", "TopologySet", "ViewSet", "VisualizationSet",
+     "MeasurementResources", "Rules", "MeasurementPlan", "UserDataXML"}
+)  # fmt: skip
+COUNTED = frozenset({"MeasurementResultsSet", "CharacteristicActuals", "ActualComponentSet", "ActualComponentIds"})
+"""Lists that say in `n` how many entries they have; another number means that something is missing."""
+GZIP = b"\x1f\x8b"
+
+
+@dataclass
+class Element:
+    """One element with what is below it."""
+
+    name: str
+    attributes: dict[str, str]
+    line: int
+    children: list[Element] = field(default_factory=list)
+    texts: list[str] = field(default_factory=list)
+    entries: int = 0
+
+    @property
+    def text(self) -> str:
+        return "".join(self.texts).strip()
+
+    def child(self, *path: str) -> Element | None:
+        """The first element along the path, None where there is none."""
+        found: Element | None = self
+        for name in path:
+            found = next((c for c in found.children if c.name == name), None) if found is not None else None
+        return found
+
+    def said(self, *path: str) -> str:
+        """Text of the element along the path; empty where there is none."""
+        found = self.child(*path)
+        return found.text if found is not None else ""
+
+    def below(self, name: str) -> Iterator[Element]:
+        """All elements of that name below this one."""
+        for child in self.children:
+            if child.name == name:
+                yield child
+            yield from child.below(name)
+
+
+@dataclass(frozen=True)
+class QifDocument:
+    """One file. `created` is the document's own time text, often without a zone; empty where it names none."""
+
+    qpid: str
+    created: str
+    mode: str
+    pieces: tuple[PieceStatement, ...]
+    measured_passed: int = 0
+    measured_failed: int = 0
+    """Characteristics as measured, each once, also where a result is about several pieces."""
+
+
+@dataclass
+class _Result:
+    """One MeasurementResults: which pieces it is about, and its measurements by characteristic item."""
+
+    line: int
+    status: str = ""
+    components: tuple[str, ...] = ()
+    hint: str = ""
+    actuals: list[tuple[str, str, str, int]] = field(default_factory=list)
+
+
+class QifReader:
+    """Reads one document; `name` is what errors call it."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._open: list[Element] = []
+        self._over = 0
+        self._parser = expat.ParserCreate(namespace_separator=" ")
+        self._parser.buffer_text = True
+        self._parser.StartElementHandler = self._start
+        self._parser.EndElementHandler = self._end
+        self._parser.CharacterDataHandler = self._text
+        self._parser.StartDoctypeDeclHandler = self._doctype
+        self._characteristics = Characteristics()
+        self._components: dict[str, Element] = {}
+        self._results: list[_Result] = []
+        self._result: _Result | None = None
+        self._root: Element | None = None
+
+    def read(self, source: BinaryIO) -> QifDocument:
+        """The document in `source`, gzipped or not. Raises BadInput."""
+        try:
+            self._feed(source)
+        except expat.ExpatError as error:
+            what = expat.ErrorString(error.code)
+            self._refuse(f"is damaged: {what}", error.lineno, error.offset + 1)
+        except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+            self._refuse(f"is a damaged gzip file: {error}", self._parser.CurrentLineNumber)
+        if self._root is None:
+            self._refuse("holds no QIF document", 1)
+        return self._document(self._root)
+
+    def _feed(self, source: BinaryIO) -> None:
+        head = source.read(2)
+        source.seek(0)
+        stream = gzip.GzipFile(fileobj=source) if head == GZIP else source
+        total = 0
+        while chunk := stream.read(CHUNK):
+            total += len(chunk)
+            if total > MOST_BYTES:
+                self._refuse(f"unpacks to more than {MOST_BYTES >> 30} GiB", self._parser.CurrentLineNumber)
+            self._parser.Parse(chunk, False)
+        self._parser.Parse(b"", True)
+
+    def _refuse(self, what: str, line: int, column: int = 0) -> NoReturn:
+        where = f"line {line}" + (f", column {column}" if column else "")
+        hint = "ask for the file again, or export it as QIF 2.1 results; nothing of it was taken in"
+        raise BadInput(f"{self._name} {what} ({where})", subject=self._name, hint=hint)
+
+    # --- elements --------------------------------------------------------------------------------------------
+    def _doctype(self, *_: object) -> None:
+        self._refuse("declares a document type; QIF has none, and entities are refused", self._parser.CurrentLineNumber)
+
+    def _start(self, tag: str, attributes: dict[str, str]) -> None:
+        line = self._parser.CurrentLineNumber
+        space, _, name = tag.rpartition(" ")
+        if not self._open:
+            self._check_root(space, name, attributes, line)
+        if len(self._open) >= DEEPEST:
+            self._refuse(f"nests more than {DEEPEST} elements", line)
+        if self._open:
+            self._open[-1].entries += 1
+        element = Element(name, attributes, line)
+        self._open.append(element)
+        if name in PASSED_OVER:
+            self._over += 1
+        elif name == "MeasurementResults" and not self._over:
+            self._result = _Result(line)
+
+    def _check_root(self, space: str, name: str, attributes: dict[str, str], line: int) -> None:
+        if name != ROOT or space != NAMESPACE:
+            self._refuse(f"is no QIF 2 document: it begins with {name} of {space or 'no namespace'}", line)
+        version = attributes.get("versionQIF", "")
+        if not version.startswith("2."):
+            self._refuse(f"says versionQIF {version or '(none)'}; version 2.1 is read", line)
+
+    def _text(self, text: str) -> None:
+        if self._over or not self._open:
+            return
+        element = self._open[-1]
+        if sum(map(len, element.texts)) + len(text) > LONGEST_TEXT:
+            if text.strip():
+                self._refuse(f"has more than {LONGEST_TEXT} characters in {element.name}", element.line)
+            return
+        element.texts.append(text)
+
+    def _end(self, _: str) -> None:
+        element = self._open.pop()
+        if element.name in PASSED_OVER:
+            self._over -= 1
+            return
+        if self._over:
+            return
+        if element.name in COUNTED:
+            self._check_count(element)
+        if not self._open:
+            self._root = element
+        elif not self._taken(element):
+            self._open[-1].children.append(element)
+
+    def _check_count(self, element: Element) -> None:
+        said = element.attributes.get("n", "")
+        if said and said != str(element.entries):
+            self._refuse(f"is incomplete: {element.name} says {said} entries and has {element.entries}", element.line)
+
+    def _taken(self, element: Element) -> bool:
+        """Whether the element is kept in a form of its own and need not stay in the tree."""
+        name, result = element.name, self._result
+        if name.endswith("CharacteristicActual") and result is not None:
+            item, status = element.said("CharacteristicItemId"), element.said("Status", "CharacteristicStatusEnum")
+            result.actuals.append((item, element.said("Value"), status, element.line))
+            return True
+        if name == "MeasurementResults" and result is not None:
+            result.status = element.said("InspectionStatus", "InspectionStatusEnum")
+            ids = element.child("ActualComponentIds")
+            result.components = tuple(c.text for c in ids.children if c.name == "Id") if ids is not None else ()
+            result.hint = next((uri.text for uri in element.below("URI")), "")
+            self._results.append(result)
+            self._result = None
+            return True
+        if name == "ActualComponent":
+            self._components[element.attributes.get("id", f"line {element.line}")] = element
+            return True
+        return self._characteristics.take(element)
+
+    # --- the document ----------------------------------------------------------------------------------------
+    def _document(self, root: Element) -> QifDocument:
+        if not self._results:
+            self._refuse("holds no measurement results", root.line)
+        self._characteristics.units(root)
+        materials = _Materials(root)
+        by_component: dict[str, list[_Result]] = {}
+        pieces: list[PieceStatement] = []
+        for result in self._results:
+            if not result.components:
+                pieces.append(self._piece(None, result, materials))
+            for component in result.components:
+                if component not in self._components:
+                    self._refuse(f"is damaged: a result names component {component}, which is missing", result.line)
+                by_component.setdefault(component, []).append(result)
+        for component, element in self._components.items():
+            own = by_component.get(component, []) or [_Result(element.line)]
+            pieces.extend(self._piece(element, result, materials) for result in own)
+        return QifDocument(
+            qpid=root.said("QPId"),
+            created=root.said("Version", "TimeCreated")
+            or root.said("MeasurementsResults", "InspectionTraceability", "ReportPreparationDate"),
+            mode=root.said("PreInspectionTraceability", "InspectionMode"),
+            pieces=tuple(pieces),
+            measured_passed=sum(status == PASS for result in self._results for _, _, status, _ in result.actuals),
+            measured_failed=sum(status != PASS for result in self._results for _, _, status, _ in result.actuals),
+        )
+
+    def _piece(self, component: Element | None, result: _Result, materials: _Materials) -> PieceStatement:
+        line = component.line if component is not None else result.line
+        material = materials.of(component)
+        if not material:
+            self._refuse("names no part that the piece is one of", line)
+        results = []
+        for item, value, status, at in result.actuals:
+            measured = self._characteristics.result(item, value, status)
+            if measured is None:
+                self._refuse(f"is damaged: a result names characteristic item {item}, which is missing", at)
+            results.append(measured)
+        return PieceStatement(
+            material=material,
+            serial=component.said("SerialNumber")[:80] if component is not None else "",
+            own_status=component.said("Status", "InspectionStatusEnum") if component is not None else "",
+            result_status=result.status,
+            results=tuple(results),
+            shared=len(result.components) > 1,
+            hint=result.hint[:300],
+        )
+
+
+class _Materials:
+    """Which part an inspected component is one of: by its assembly path, or as the document's only part."""
+
+    def __init__(self, root: Element) -> None:
+        product = root.child("Product")
+        parts = list(product.below("Part")) if product is not None else []
+        self._parts = {p.attributes["id"]: _part_name(p) for p in parts if "id" in p.attributes}
+        components = list(product.below("Component")) if product is not None else []
+        self._of_component = {c.attributes.get("id", ""): c.said("Part", "Id") for c in components}
+        paths = list(product.below("AsmPath")) if product is not None else []
+        self._of_path = {p.attributes.get("id", ""): p.said("ComponentIds", "Id") for p in paths}
+        self._product = product.said("Header", "Name") if product is not None else ""
+
+    def of(self, component: Element | None) -> str:
+        """Name of the part; empty where the document does not say."""
+        path = component.said("AsmPathId") if component is not None else ""
+        part = self._of_component.get(self._of_path.get(path, ""), "")
+        if part in self._parts:
+            return (self._parts[part] or self._product)[:80]
+        names = set(self._parts.values())
+        return (names.pop() or self._product)[:80] if len(names) == 1 else (self._product[:80] if not names else "")
+
+
+def _part_name(part: Element) -> str:
+    models = (*part.below("DigitalModel"), *part.below("PrintedDrawing"))
+    named = (part.said("Header", "Name"), *(m.said("Name") for m in models), part.said("ModelNumber"))
+    return next((name for name in named if name), "")
+
+
+def read_qif(source: BinaryIO, name: str) -> QifDocument:
+    """The results in a QIF 2.1 file. Raises BadInput that names the file and the place."""
+    return QifReader(name).read(source)

@@ -1,0 +1,199 @@
+"""QIF results are read as they stand; whatever is damaged, incomplete or hostile is told with its place."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import re
+from pathlib import Path
+
+import pytest
+
+from domain.inspections import verdict_of
+from scada import qif
+from scada.qif import read_qif
+from signals.errors import BadInput
+from signals.inspections import Verdict
+
+NIST = Path(__file__).resolve().parents[2].parent / "shared" / "data" / "nist" / "qif"
+
+COUNTED = {
+    "incoming_PlateResults_20_samples": ("nist_mtc_crada_plate_Origin_Nikon_Touch", {"failed": 20}, 569, 51),
+    "incoming_CoverResults_20_samples": ("nist_mtc_crada_cover_Origin_Nikon_Touch", {"passed": 20}, 541, 0),
+    "fair_Plate_Results_2017-07-11": ("nist_mtc_crada_plate", {"failed": 19, "passed": 1, "disputed": 1}, 662, 98),
+    "fair_Cover_Results_2017-07-18": ("nist_mtc_crada_cover", {"passed": 19, "failed": 1}, 559, 1),
+}
+"""Counted in the files by other means: material, pieces by verdict, characteristics passed and failed."""
+
+
+def document(
+    results: str = "",
+    components: str = '<ActualComponent id="7"><SerialNumber>S-1</SerialNumber></ActualComponent>',
+    *,
+    root: str = '<QIFDocument xmlns="http://qifstandards.org/xsd/qif2" versionQIF="2.1.0">',
+    head: str = "",
+    value: str = "10.2",
+    status: str = "PASS",
+    piece: str = "PASS",
+    tolerance: str = "<MaxValue>0.5</MaxValue><MinValue>-0.25</MinValue><DefinedAsLimit>false</DefinedAsLimit>",
+) -> bytes:
+    """A small document with one piece and one diameter."""
+    results = (
+        results
+        or f"""<MeasurementResults id="20"><MeasuredCharacteristics><CharacteristicActuals n="1">
+        <DiameterCharacteristicActual id="21">
+        <Status><CharacteristicStatusEnum>{status}</CharacteristicStatusEnum></Status>
+        <CharacteristicItemId>12</CharacteristicItemId><Value>{value}</Value></DiameterCharacteristicActual>
+        </CharacteristicActuals></MeasuredCharacteristics>
+        <InspectionStatus><InspectionStatusEnum>{piece}</InspectionStatusEnum></InspectionStatus>
+        <ActualComponentIds n="1"><Id>7</Id></ActualComponentIds></MeasurementResults>"""
+    )
+    close = re.match(r"<([\w:]+)", root)
+    assert close is not None
+    return f"""{head}{root}<QPId>q-1</QPId><Version><TimeCreated>2017-03-07T10:39:11</TimeCreated></Version>
+    <FileUnits><PrimaryUnits><LinearUnit><UnitName>mm</UnitName></LinearUnit></PrimaryUnits></FileUnits>
+    <Product><PartSet n="1"><Part id="1"><ModelNumber>BRACKET</ModelNumber></Part></PartSet></Product>
+    <Characteristics>
+    <CharacteristicItems><DiameterCharacteristicItem id="12"><Name>Bore</Name>
+    <CharacteristicNominalId>11</CharacteristicNominalId></DiameterCharacteristicItem></CharacteristicItems>
+    <CharacteristicNominals><DiameterCharacteristicNominal id="11">
+    <CharacteristicDefinitionId>10</CharacteristicDefinitionId><TargetValue>10</TargetValue></DiameterCharacteristicNominal></CharacteristicNominals>
+    <CharacteristicDefinitions><DiameterCharacteristicDefinition id="10"><Tolerance>{tolerance}</Tolerance>
+    </DiameterCharacteristicDefinition></CharacteristicDefinitions></Characteristics>
+    <MeasurementsResults><MeasurementResultsSet n="1">{results}</MeasurementResultsSet>
+    <ActualComponentSets><ActualComponentSet n="1">{components}</ActualComponentSet></ActualComponentSets>
+    </MeasurementsResults></{close.group(1)}>""".encode()
+
+
+def read(content: bytes, name: str = "results.qif") -> qif.QifDocument:
+    return read_qif(io.BytesIO(content), name)
+
+
+@pytest.mark.parametrize("name", COUNTED)
+def test_the_nist_results_are_read_as_they_were_counted(name: str) -> None:
+    files = list(NIST.glob(f"{name}.*"))
+    if not files:
+        pytest.skip("needs ../shared/data/nist/qif, which is not here")
+    with files[0].open("rb") as source:
+        found = read_qif(source, files[0].name)
+    material, verdicts, passed, failed = COUNTED[name]
+    assert {p.material for p in found.pieces} == {material}
+    by_verdict = [verdict_of(p).value for p in found.pieces]
+    assert {v: by_verdict.count(v) for v in set(by_verdict)} == verdicts
+    assert (found.measured_passed, found.measured_failed) == (passed, failed)
+
+
+def test_a_measurement_carries_its_name_limits_unit_and_verdict() -> None:
+    [piece] = read(document()).pieces
+    [bore] = piece.results
+    assert (bore.characteristic, bore.value, bore.unit, bore.passed) == ("Bore", "10.2", "mm", True)
+    assert (bore.lower, bore.upper) == ("9.75", "10.5"), "deviations from the target become limits"
+    assert (piece.material, piece.serial) == ("BRACKET", "S-1") and verdict_of(piece) is Verdict.PASSED
+    absolute = "<MaxValue>4.8</MaxValue><MinValue>4.2</MinValue><DefinedAsLimit>true</DefinedAsLimit>"
+    assert read(document(tolerance=absolute)).pieces[0].results[0].lower == "4.2"
+
+
+def test_gzip_and_a_spelled_prefix_make_no_difference() -> None:
+    plain = read(document())
+    assert read(gzip.compress(document())) == plain
+    spelled = re.sub(rb"<(/?)(\w)", rb"<\1q:\2", document()).replace(b"xmlns=", b"xmlns:q=")
+    assert read(spelled) == plain
+
+
+@pytest.mark.parametrize(
+    ("status", "piece", "verdict"),
+    [
+        ("PASS", "PASS", Verdict.PASSED),
+        ("FAIL", "FAIL", Verdict.FAILED),
+        ("FAIL", "PASS", Verdict.DISPUTED),
+        ("PASS", "FAIL", Verdict.DISPUTED),
+        ("PASS", "UNKNOWN", Verdict.DISPUTED),
+        ("NOT_MEASURED", "PASS", Verdict.DISPUTED),
+        ("PASS", "pass", Verdict.DISPUTED),
+    ],
+)
+def test_only_what_passes_in_every_word_passes(status: str, piece: str, verdict: Verdict) -> None:
+    assert verdict_of(read(document(status=status, piece=piece)).pieces[0]) is verdict
+
+
+def test_a_result_about_two_pieces_speaks_for_neither_that_says_otherwise() -> None:
+    two = (
+        '<ActualComponent id="7"><SerialNumber>S-1</SerialNumber><Status><InspectionStatusEnum>FAIL'
+        "</InspectionStatusEnum></Status></ActualComponent></ActualComponentSet>"
+        '<ActualComponentSet n="1"><ActualComponent id="8"><Status><InspectionStatusEnum>PASS</InspectionStatusEnum>'
+        "</Status></ActualComponent>"
+    )
+    shared = document(components=two, status="FAIL", piece="FAIL").replace(
+        b'<ActualComponentIds n="1"><Id>7</Id>', b'<ActualComponentIds n="2"><Id>7</Id><Id>8</Id>'
+    )
+    first, second = read(shared).pieces
+    assert (first.serial, verdict_of(first)) == ("S-1", Verdict.FAILED)
+    assert (second.serial, verdict_of(second)) == ("", Verdict.DISPUTED)
+    assert read(shared).measured_failed == 1, "measured once, about two pieces"
+
+
+def test_a_piece_that_no_result_is_about_never_passes() -> None:
+    more = (
+        '<ActualComponent id="7"/></ActualComponentSet><ActualComponentSet n="1"><ActualComponent id="8">'
+        "<SerialNumber>S-2</SerialNumber><Status><InspectionStatusEnum>PASS</InspectionStatusEnum></Status>"
+        "</ActualComponent>"
+    )
+    assert verdict_of(read(document(components=more)).pieces[1]) is Verdict.DISPUTED
+
+
+BOMB = '<!DOCTYPE x [<!ENTITY a "ha"><!ENTITY b "&a;&a;&a;&a;&a;&a;&a;&a;&a;&a;">]>'
+OUTSIDE = '<!DOCTYPE x [<!ENTITY secret SYSTEM "file:///etc/hostname">]>'
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        (b"", r"is damaged: no element found \(line 1"),
+        (b"serial;result\nS-1;PASS\n", r"is damaged: .*\(line 1, column \d+\)"),
+        (b"<html><body/></html>", "is no QIF 2 document: it begins with html of no namespace"),
+        (
+            document(root='<QIFDocument xmlns="http://qifstandards.org/xsd/qif3" versionQIF="3.0">'),
+            "of http://qifst.*qif3",
+        ),
+        (
+            document(root='<QIFDocument xmlns="http://qifstandards.org/xsd/qif2" versionQIF="1.0">'),
+            "says versionQIF 1.0",
+        ),
+        (document(head=BOMB, value="&b;"), r"declares a document type.*\(line 1"),
+        (document(head=OUTSIDE, value="&secret;"), "declares a document type"),
+        (document()[:900], r"is damaged: .*\(line \d+, column \d+\)"),
+        (document()[:-60], r"is damaged: .*\(line \d+"),
+        (gzip.compress(document())[:-30], "is a damaged gzip file"),
+        (b"\x1f\x8bnothing", "is a damaged gzip file"),
+        (
+            document().replace(b'CharacteristicActuals n="1"', b'CharacteristicActuals n="2"'),
+            "says 2 entries and has 1",
+        ),
+        (document().replace(b"<Id>7</Id>", b"<Id>9</Id>"), r"names component 9, which is missing \(line"),
+        (document().replace(b"ItemId>12<", b"ItemId>13<"), r"names characteristic item 13, which is missing \(line"),
+        (document(results=" ").replace(b'ResultsSet n="1"', b'ResultsSet n="0"'), "holds no measurement results"),
+        (document(value="9" * 20_000), "more than 10000 characters in Value"),
+        (document(head="<a>" * 300), "is no QIF 2 document"),
+        (document(value="<a>" * 300 + "</a>" * 300), "nests more than 200"),
+    ],
+)
+def test_what_cannot_be_trusted_is_told_with_file_and_place(content: bytes, says: str) -> None:
+    with pytest.raises(BadInput, match=says) as refused:
+        read(content, "strange.qif")
+    assert str(refused.value).startswith("strange.qif ") and "line" in str(refused.value) and refused.value.hint
+
+
+def test_a_file_that_unpacks_beyond_all_measure_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(qif, "MOST_BYTES", 200_000)
+    with pytest.raises(BadInput, match="unpacks to more"):
+        read(gzip.compress(document(head=" " * 300_000)))
+
+
+def test_features_and_statistics_are_passed_over_however_large() -> None:
+    load = (
+        "<MeasuredFeatures><FeatureActuals n='9'>"
+        + "<A><V>1 2 3</V></A>" * 50_000
+        + "</FeatureActuals></MeasuredFeatures>"
+    )
+    heavy = document().replace(b"<MeasuredCharacteristics>", load.encode() + b"<MeasuredCharacteristics>")
+    assert read(heavy) == read(document())
