@@ -82,11 +82,12 @@ class PeopleBooks(Books):
         async with self._db.read() as session:
             return await session.scalar(select(PersonRow.password_hash).where(PersonRow.user == user)) or ""
 
-    async def set_password(self, user: str, password_hash: str) -> None:
+    async def set_password(self, user: str, password_hash: str, *, end_sessions: bool = True) -> None:
         async with self._db.write() as session:
             row = await _known(session, user)
             row.password_hash = password_hash
-            await _end_sessions(session, user)
+            if end_sessions:
+                await _end_sessions(session, user)
 
     async def set_user_active(self, user: str, active: bool) -> None:
         async with self._db.write() as session:

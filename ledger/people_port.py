@@ -101,8 +101,8 @@ class PeopleLedger(Protocol):
         """The argon2 hash, empty where there is no such user or no password."""
         ...
 
-    async def set_password(self, user: str, password_hash: str) -> None:
-        """Replace it and end the user's sessions. BadInput for an unknown user."""
+    async def set_password(self, user: str, password_hash: str, *, end_sessions: bool = True) -> None:
+        """Replace it; the user's sessions end unless it is the same one hashed anew. BadInput for an unknown user."""
         ...
 
     async def set_user_active(self, user: str, active: bool) -> None:

@@ -32,6 +32,7 @@ from activities.exceptions import ExceptionActivities
 from activities.ledger import LedgerActivities
 from activities.notify import NotificationChannel, NotifyActivities
 from activities.orders import OrderActivities, PlantRef
+from activities.people import PeopleActivities
 from activities.posting import ErpActivities
 from domain.plant import PlantConfig
 from domain.plant_notify import NotifyConfig
@@ -93,6 +94,7 @@ def build_workers(
     told = NotifyActivities(
         ledger, plant.notify if channels is not None else NotifyConfig(), channels or {}, now=utc_now
     )
+    people = PeopleActivities(ledger, now=utc_now)
     common: dict[str, Any] = {
         "graceful_shutdown_timeout": timedelta(seconds=chosen.graceful_seconds),
         "identity": chosen.identity,
@@ -116,6 +118,7 @@ def build_workers(
             exceptions.plan_compensation,
             exceptions.finish_compensation,
             told.notify,
+            people.verify_act,
         ],
         workflow_runner=sandbox(),
         max_cached_workflows=chosen.max_cached_workflows,
