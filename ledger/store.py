@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ledger.cases import CaseBooks
+from ledger.changes import ChangeBooks
 from ledger.compensation import CompensationBooks
 from ledger.documents import DocumentBooks
 from ledger.erp_events import ErpEventBooks
@@ -31,6 +32,7 @@ class SqlLedger(
     PostingBooks,
     DocumentBooks,
     CaseBooks,
+    ChangeBooks,
     CompensationBooks,
     LineageBooks,
     PaceBooks,
