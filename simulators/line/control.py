@@ -105,6 +105,11 @@ def control_app(runner: LineRunner) -> Starlette:
         position = await runner.intervene(lambda: process.append_run(run))
         return {"run": position, **run.model_dump()}
 
+    async def change_over(request: Request) -> dict[str, Any]:
+        await _body(request, Nothing)
+        run = await runner.intervene(process.change_over)
+        return run.model_dump()
+
     async def pace(request: Request) -> dict[str, Any]:
         asked = await _body(request, Pace)
         if not runner.pace_is_free:
@@ -114,7 +119,8 @@ def control_app(runner: LineRunner) -> Starlette:
 
     posts: dict[str, Handler] = {
         "start": start, "stop": stop, "break": break_down, "repair": repair,
-        "bad-part": bad_part, "drift": drift, "runs": runs, "pace": pace,
+        "bad-part": bad_part, "drift": drift, "runs": runs,
+        "change-over": change_over, "pace": pace,
     }  # fmt: skip
     return Starlette(
         routes=[

@@ -65,6 +65,16 @@ class LineProcess:
         self.stations[0].wake()
         return position
 
+    def change_over(self) -> Run:
+        """The run in work makes room for the one behind it, and goes on from its next piece when all others are made.
+
+        Returns the run that comes on now. Raises ValueError where no other waits.
+        """
+        if len(self._runs) < 2:
+            raise ValueError("no other run waits; append one with POST /_control/runs")
+        self._runs.rotate(-1)
+        return self._runs[0].run
+
     def order_bad_part(self, reason: str) -> Defect:
         """The next piece fed is spoilt at the first station and found two stations later."""
         defect = Defect(origin=self.stations[0].plan.name, reason=reason, piece=1)

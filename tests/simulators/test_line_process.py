@@ -102,6 +102,18 @@ def test_stations_change_over_one_after_the_other_and_the_last_one_lets_the_orde
     assert began["press"][1] < began["weld"][1] < began["inspect"][1]
 
 
+def test_a_change_over_in_mid_batch_lets_the_next_run_come_and_makes_the_rest_afterwards():
+    process = LineProcess(scenario(run=[{"order": "A", "batch": "1", "quantity": 6}, {"order": "B", "quantity": 2}]), 1)
+    played(process, 5 * SECOND, SECOND)
+    assert process.change_over().order == "B"
+    history = played(process)
+    assert [order for _, order in of(history, "press.Order")][-3:] == ["B", "A", ""]
+    made = {o["order"]: o["operations"][0]["yield"] + o["operations"][0]["scrap"] for o in process.truth()["orders"]}
+    assert made == {"A": 6, "B": 2}
+    with pytest.raises(ValueError, match="no other run waits"):
+        process.change_over()
+
+
 def test_an_order_that_comes_again_is_booked_to_the_same_order_by_batch():
     again = [{"order": o, "batch": b, "quantity": q} for o, b, q in (("A", "1", 4), ("B", "1", 2), ("A", "2", 3))]
     process = LineProcess(scenario(run=again), 1)
