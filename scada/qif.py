@@ -24,6 +24,7 @@ MOST_BYTES = 2 << 30
 """Unpacked; a file that says more is no inspection report but an attack or a mistake."""
 DEEPEST = 200
 LONGEST_TEXT = 10_000
+LONGEST_SERIAL = 200
 
 PASSED_OVER = frozenset(
     {"MeasuredFeatures", "Features", "Statistics", "GeometrySet", "TopologySet", "ViewSet", "VisualizationSet",
@@ -251,6 +252,9 @@ class QifReader:
         material = materials.of(component)
         if not material:
             self._refuse("names no part that the piece is one of", line)
+        serial = component.said("SerialNumber") if component is not None else ""
+        if len(serial) > LONGEST_SERIAL:
+            self._refuse(f"has a serial number of more than {LONGEST_SERIAL} characters", line)
         results = []
         for item, value, status, at in result.actuals:
             measured = self._characteristics.result(item, value, status)
@@ -259,7 +263,7 @@ class QifReader:
             results.append(measured)
         return PieceStatement(
             material=material,
-            serial=component.said("SerialNumber")[:80] if component is not None else "",
+            serial=serial,
             own_status=component.said("Status", "InspectionStatusEnum") if component is not None else "",
             result_status=result.status,
             results=tuple(results),

@@ -97,6 +97,18 @@ class ImportResult:
 
 
 @dataclass(frozen=True)
+class RecordedResult:
+    """What became of a single result. `against` are inspections of what may be the same piece that say otherwise."""
+
+    inspection: str
+    state: PieceState
+    against: list[str]
+    holds: list[str]
+    parked_items: list[str]
+    untold: list[str]
+
+
+@dataclass(frozen=True)
 class _Read:
     """One file as read: its pieces under the plant's names."""
 
@@ -128,7 +140,7 @@ class Inspections:
         result.files = [_file_result(one, states, new) for one in read]
         return result
 
-    async def record(self, outcome: InspectionOutcome) -> ImportResult:
+    async def record(self, outcome: InspectionOutcome) -> RecordedResult:
         """One result, as the API gives it. Raises BadInput where its id is taken by another result."""
         plant = self._plant.plant.id
         material, serial = named_by_the_plant(self._plant.quality.parts, outcome.material, outcome.serial)
@@ -145,8 +157,16 @@ class Inspections:
                 hint="a second look is another inspection: give it an id of its own",
             )
         new = await self._ledger.record_inspections([piece])
-        _, result = await self._settle({piece.document}, [piece], new)
-        return result
+        found, result = await self._settle({piece.document}, [piece], new)
+        mine = next(f for f in found if f.mark.inspection == outcome.inspection)
+        return RecordedResult(
+            inspection=outcome.inspection,
+            state=mine.state,
+            against=[m.inspection for m in mine.against],
+            holds=result.holds,
+            parked_items=result.parked_items,
+            untold=result.untold,
+        )
 
     # --- reading ---------------------------------------------------------------------------------------------
     def _read(self, file: Path, told: Told) -> _Read:

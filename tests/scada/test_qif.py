@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import io
+import random
 import re
 from pathlib import Path
 
@@ -181,6 +182,26 @@ def test_what_cannot_be_trusted_is_told_with_file_and_place(content: bytes, says
     with pytest.raises(BadInput, match=says) as refused:
         read(content, "strange.qif")
     assert str(refused.value).startswith("strange.qif ") and "line" in str(refused.value) and refused.value.hint
+
+
+def test_no_damage_makes_it_crash_and_what_is_still_read_has_a_verdict() -> None:
+    chance, whole = random.Random(7), document()
+    for _ in range(600):
+        damaged = bytearray(whole)
+        first, second = chance.randrange(len(whole)), chance.randrange(len(whole))
+        match chance.randrange(3):
+            case 0:
+                damaged[first] = chance.randrange(256)
+            case 1:
+                del damaged[first : first + chance.randint(1, 60)]
+            case _:
+                damaged[first:first] = damaged[second : second + chance.randint(1, 80)]
+        try:
+            found = read(bytes(damaged))
+        except BadInput as refused:
+            assert "line" in str(refused)
+        else:
+            assert all(verdict_of(p) in Verdict for p in found.pieces)
 
 
 def test_a_file_that_unpacks_beyond_all_measure_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -37,7 +37,7 @@ from signals.people import Actor
 from signals.quality import CharacteristicResult
 from tests.scada.test_qif import document
 from workers.cli.app import run
-from workers.inspections import FileResult, ImportResult, Inspections, Told
+from workers.inspections import FileResult, Inspections, Told
 from workers.plant_file import load_plant
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -267,17 +267,20 @@ def outcome(**changes: object) -> InspectionOutcome:
 async def test_a_single_result_is_recorded_once_and_holds_what_failed(
     ledger: SqlLedger, inspections: Inspections
 ) -> None:
-    assert (await inspections.record(outcome())).holds == []
-    failed: ImportResult = await inspections.record(outcome(inspection="i2", serial="S-8", passed=False, results=()))
-    assert len(failed.holds) == 1
+    good = await inspections.record(outcome())
+    assert good.state == "passed" and good.holds == []
+    failed = await inspections.record(outcome(inspection="i2", serial="S-8", passed=False, results=()))
+    assert failed.state == "held" and len(failed.holds) == 1
     assert (await inspections.record(outcome(inspection="i2", serial="S-8", passed=False, results=()))) == failed
     with pytest.raises(BadInput, match="known with another result"):
         await inspections.record(outcome(inspection="i2", serial="S-8"))
     nameless = await inspections.record(outcome(inspection="i3", serial=""))
-    assert nameless.holds == [] and len(nameless.parked_items) == 1
+    assert nameless.state == "parked" and nameless.holds == [] and len(nameless.parked_items) == 1
     wrong = CharacteristicResult(characteristic="Bore", value="12", passed=False)
     disputed = await inspections.record(outcome(inspection="i4", serial="S-7", results=(wrong,)))
-    assert len(disputed.holds) == 1, "good as a whole and bad in a part is no pass"
+    assert disputed.state == "held", "good as a whole and bad in a part is no pass"
+    other = await inspections.record(outcome(inspection="i5", serial="S-8"))
+    assert other.state == "held" and other.against == ["i2"]
 
 
 @needs_nist

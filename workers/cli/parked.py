@@ -8,9 +8,12 @@ from typing import Annotated, Any
 
 import typer
 
+from domain.permissions import Action
 from signals.decisions import Answer, DecideParked
 from signals.errors import BadInput
-from workers.cli.office import new_decision, office, plain, this_person
+from signals.reports import ParkedItem
+from signals.reports import ParkedWhy
+from workers.cli.office import Office, new_decision, office, plain
 from workers.cli.options import AsJson, By, DataFolder, DecisionId, LedgerUrl, PlantFile
 from workers.cli.output import say_result, table
 from workers.cli.running import run_result
@@ -49,8 +52,15 @@ async def _list(
     plant: Path, order: str, line: str, everything: bool, data: Path | None, ledger: str | None
 ) -> dict[str, Any]:
     async with office(plant, data, ledger) as place:
+        who = await place.look(Action.VIEW_CASES)
         found = await place.ledger.parked(place.plant_id, order=order, line=line, open_only=not everything)
-        return {"plant": place.plant_id, "parked": [plain(item) for item in found]}
+        seen = [item for item in found if who.sees(lines_of(item))]
+        return {"plant": place.plant_id, "parked": [plain(item) for item in seen]}
+
+
+def lines_of(item: ParkedItem) -> tuple[str, ...]:
+    """The line on which it was parked; none where that is not known."""
+    return (item.line,) if item.line else ()
 
 
 @app.command("decide")
@@ -68,23 +78,33 @@ def decide_parked(
     as_json: AsJson = False,
 ) -> None:
     """Accept or reject a parked item. The first decision stands."""
-    decision = DecideParked(
-        decision_id=new_decision(decision_id), item=item, accept=verdict is Verdict.ACCEPT, by=this_person(by),
-        reason=reason, order=order, operation=operation,
-    )  # fmt: skip
-    answer = run_result(_decide(decision, plant, data, ledger))
+    asked = {
+        "decision_id": new_decision(decision_id), "item": item, "accept": verdict is Verdict.ACCEPT, "reason": reason,
+        "order": order, "operation": operation,
+    }  # fmt: skip
+    answer = run_result(_decide(asked, by, plant, data, ledger))
     result = {"item": item, "verdict": verdict.value, "accepted": answer.accepted, "message": answer.message}
     say_result(result, f"item {item}: {answer.message}", as_json=as_json)
 
 
-async def _decide(decision: DecideParked, plant: Path, data: Path | None, ledger: str | None) -> Answer:
+async def _decide(asked: dict[str, Any], by: str, plant: Path, data: Path | None, ledger: str | None) -> Answer:
     async with office(plant, data, ledger) as place:
-        items = await place.ledger.parked(place.plant_id, open_only=False)
-        found = next((i for i in items if i.item == decision.item), None)
-        if found is None:
-            hint = "`plantwright parked list --plant …` shows what waits"
-            raise BadInput(
-                f"plant {place.plant_id} has no parked item {decision.item}", subject=decision.item, hint=hint
-            )
+        found = await _found(place, asked["item"])
+        decider = await place.decider(Action.PARKED_DECIDE, by=by, lines=lines_of(found))
+        decision = DecideParked(**asked, by=decider.by)
+        if found.why is ParkedWhy.NO_SERIAL:  # of an inspection: no line waits for the answer, the ledger keeps it
+            await place.ledger.decide_parked(place.plant_id, decision)
+            return Answer(decision_id=decision.decision_id, accepted=True, message="recorded")
         line = found.line or place.plant.lines[0].id
         return await place.tell(await place.line_handle(line), "decide_parked", decision, f"parked item {found.item}")
+
+
+async def _found(place: Office, item: str) -> ParkedItem:
+    """Raises BadInput where it does not exist for who asks."""
+    who = await place.who()
+    items = await place.ledger.parked(place.plant_id, open_only=False)
+    found = next((i for i in items if i.item == item and who.sees(lines_of(i))), None)
+    if found is None:
+        hint = "`plantwright parked list --plant …` shows what waits"
+        raise BadInput(f"plant {place.plant_id} has no parked item {item}", subject=item, hint=hint)
+    return found
