@@ -120,6 +120,10 @@ def partly_booked(record: PostingRecord, document: ErpDocument) -> Case:
     ).model_copy(update={"document": document.document, "posting_key": record.key, "completion_only": True})
 
 
+def held_material(record: PostingRecord, why: str) -> Case:
+    return _about_posting(record, CaseKind.HELD_MATERIAL, f"{why}; it goes out by itself when the hold is over")
+
+
 def shortfall(record: PostingRecord, document: str, missing: tuple[str, ...]) -> Case:
     return _case(
         record,

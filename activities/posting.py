@@ -12,6 +12,7 @@ from uuid import UUID, uuid4
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
+from activities.posting_holds import HoldOptions
 from activities.posting_messages import PostingDraft, SettleResult, VerifyRequest, VerifyResult
 from activities.posting_procedure import PostingProcedure
 from domain.plant import PlantConfig
@@ -111,6 +112,7 @@ class ErpActivities:
             settle_seconds=erp.capabilities.settle_seconds,
             retry_seconds=plant.posting.retry_seconds,
             goods_movement_wait_seconds=plant.posting.goods_movement_wait_seconds,
+            holds=HoldOptions.of(plant),
         )
         return cls(plant.plant.id, erp, procedure)
 

@@ -22,7 +22,7 @@ SHORTEST_WAIT = timedelta(seconds=1)
 LONGEST_LOOK = timedelta(seconds=60)
 """An ERP's own queue is looked at this often at least."""
 BY_PERSON = "reversal_by_person"
-OVER_WHEN_BOOKED = (CaseKind.ERP_REJECTED, CaseKind.ERP_IN_DOUBT, CaseKind.ERP_PENDING)
+OVER_WHEN_BOOKED = (CaseKind.ERP_REJECTED, CaseKind.ERP_IN_DOUBT, CaseKind.ERP_PENDING, CaseKind.HELD_MATERIAL)
 
 
 @dataclass
@@ -174,6 +174,15 @@ class PostingOutcomes:
         next_try_at = self._timing.next_try(record, error)
         await self._ledger.note_retry(record.key, next_try_at=next_try_at, message=str(error))
         return Stand(await self.again(record), next_try_at, health_after(error))
+
+    async def held(self, record: PostingRecord, refused: str, waits: str) -> Stand:
+        """A hold stands before it: asked again until that is over. What people wait for without knowing is a case."""
+        if refused:
+            case = erp_cases.held_material(record, refused)
+            await self._ledger.open_case(case.model_copy(update={"completion_only": True}))
+        next_try_at = self._timing.now() + self._timing.back_off[-1]
+        await self._ledger.note_retry(record.key, next_try_at=next_try_at, message=refused or waits)
+        return Stand(await self.again(record), next_try_at)
 
     async def unknown(self, record: PostingRecord, deadline: datetime, message: str) -> Stand:
         """Stays `sent`. Looks come at growing distances, the last one when the settle time is over."""

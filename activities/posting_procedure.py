@@ -13,6 +13,7 @@ from uuid import UUID
 
 from activities.erp_books import Look
 from activities.erp_watch import ErpWatch
+from activities.posting_holds import HoldGuard, HoldOptions
 from activities.posting_messages import PostingDraft, SettleResult, VerifyResult
 from activities.posting_outcomes import SHORTEST_WAIT, PostingOutcomes, Timing
 from activities.posting_readback import ReadBack
@@ -63,10 +64,12 @@ class PostingProcedure:
         settle_seconds: float,
         retry_seconds: Sequence[int],
         goods_movement_wait_seconds: float = 60,
+        holds: HoldOptions | None = None,
     ) -> None:
         self._erp = erp
         self._ledger = ledger
         self._watch = ErpWatch(erp, ledger)
+        self._holds = HoldGuard(erp, ledger, holds or HoldOptions(), now=now)
         self._now = now
         self._new_token = new_token
         self._timing = Timing(
@@ -149,6 +152,14 @@ class PostingProcedure:
             own = self._erp.capabilities.can(transaction.original_type)
             if own.reversed_by in (ReversedBy.PERSON, ReversedBy.NEVER):
                 return await self._outcomes.left_to_a_person(record, own.reason or own.note)
+        guarded = await self._holds.look(record)
+        if guarded.refused or guarded.waits:
+            return await self._outcomes.held(record, guarded.refused, guarded.waits)
+        if guarded.form != record.transaction:
+            changed = await self._ledger.change_form(record.key, guarded.form, reason=guarded.reason)
+            if changed is None:
+                return await self._overtaken(record)
+            record = changed
         rules = await self._check(record)
         other = await self._ledger.sent_posting(record.plant, record.order)
         if other is not None and other.key != record.key:
@@ -255,6 +266,15 @@ class PostingProcedure:
         )
         if not fenced:
             return await self._overtaken(record)
+        # Once more behind the fence: what is blocked from now on finds this posting on its way, and what was blocked
+        # meanwhile is seen here. Nothing of a held scope becomes usable in between.
+        guarded = await self._holds.look(record)
+        if guarded.refused or guarded.waits or guarded.form != record.transaction:
+            at = self._now() + SHORTEST_WAIT
+            await self._ledger.mark_not_processed(
+                record.key, token=token, next_try_at=at, message="a hold came before it was sent"
+            )
+            return Stand(await self._outcomes.again(record), at)
 
         def guard() -> None:
             if self._now() >= deadline:

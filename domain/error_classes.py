@@ -110,6 +110,13 @@ TROUBLES = {
               "compare both reports", (A.SKIP,), "the second report's pieces are not posted"),
         _kind(CaseKind.ORDER_CHANGE_REFUSED, Role.PLANNER, 4, 2, "the ERP changed the order in a way that cannot be followed",
               "compare order and floor; correct the order in the ERP, then accept", (A.ACCEPT,)),
+        _kind(CaseKind.HOLD_COUNT_DIFFERS, Role.SUPERVISOR, 4, 2, "the operator segregated another quantity than is held",
+              "count again and look for the rest of the held pieces; accept lets the count stand beside the books", (A.ACCEPT,)),
+        _kind(CaseKind.HOLD_BY_HAND, Role.PLANNER, 4, 2, "what was decided about held material cannot be booked from here",
+              "book it in the ERP by hand, then accept; the hold waits for it", (A.ACCEPT,)),
+        _kind(CaseKind.HELD_MATERIAL, Role.QUALITY_ENGINEER, 4, 2, "it would use, move or free material that is held",
+              "decide the named hold; released, it goes out by itself; other material may be used instead", (A.SKIP,),
+              "the posting is not in the ERP's books and is not asked about again"),
     )
 }  # fmt: skip
 """Classes of trouble that is no refusal: one per kind of case."""

@@ -38,6 +38,7 @@ POSTING_CASES = frozenset(
         CaseKind.ERP_MISCONFIGURED,
         CaseKind.ERP_PENDING,
         CaseKind.REVERSAL_BY_PERSON,
+        CaseKind.HELD_MATERIAL,
     }
 )
 """Kinds whose decision settles the posting they are about."""

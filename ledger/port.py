@@ -240,6 +240,17 @@ class LedgerPort(HoldLedger, InspectionLedger, NotificationLedger, PeopleLedger,
         """A reversal whose period is closed goes to an open one, flagged: refused or claimed -> claimed."""
         ...
 
+    async def change_form(self, key: UUID, transaction: Transaction, *, reason: str) -> PostingRecord | None:
+        """Another form of a claimed posting under the same key, by Plantwright; the one before is kept beside it.
+
+        None, and nothing changes, where the posting is not `claimed`.
+        """
+        ...
+
+    async def form_before(self, key: UUID) -> Transaction | None:
+        """The payload before Plantwright changed its form; None where it did not, or a person amended it since."""
+        ...
+
     async def order_data(self, plant: str, order: str) -> ProductionOrder | None:
         """The order as the ERP last told it, alone."""
         ...

@@ -9,6 +9,7 @@ from ledger.changes import ChangeBooks
 from ledger.compensation import CompensationBooks
 from ledger.documents import DocumentBooks
 from ledger.erp_events import ErpEventBooks
+from ledger.forms import FormBooks
 from ledger.holds import HoldBooks
 from ledger.inspections import InspectionBooks
 from ledger.lineage import LineageBooks
@@ -30,6 +31,7 @@ class SqlLedger(
     ParkingBooks,
     OrderBooks,
     PostingBooks,
+    FormBooks,
     DocumentBooks,
     CaseBooks,
     ChangeBooks,

@@ -131,6 +131,9 @@ class CaseKind(StrEnum):
     ERP_PENDING = "erp_pending"
     ORDER_CHANGE_REFUSED = "order_change_refused"
     PARTLY_BOOKED = "partly_booked"
+    HOLD_COUNT_DIFFERS = "hold_count_differs"
+    HOLD_BY_HAND = "hold_by_hand"
+    HELD_MATERIAL = "held_material"
 
 
 class CaseAction(StrEnum):
@@ -171,6 +174,7 @@ class Case(Message):
     completion_only: bool = Field(default=False, description="it blocks the order's completion and nothing else")
     runbook: str = Field(default="", description="what to do, by the error catalogue")
     consequence: str = Field(default="", description="what skipping would leave as it is")
+    hold: str = Field(default="", description="the quality hold that takes the decision; empty: order or posting does")
 
 
 class PostingOutcome(Message):
