@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import gzip
 import zlib
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import BinaryIO, NoReturn
@@ -16,6 +17,7 @@ from xml.parsers import expat
 from domain.inspections import PASS, PieceStatement
 from scada.qif_characteristics import Characteristics
 from signals.errors import BadInput
+from signals.quality import CharacteristicResult
 
 NAMESPACE = "http://qifstandards.org/xsd/qif2"
 ROOT = "QIFDocument"
@@ -255,11 +257,16 @@ class QifReader:
         serial = component.said("SerialNumber") if component is not None else ""
         if len(serial) > LONGEST_SERIAL:
             self._refuse(f"has a serial number of more than {LONGEST_SERIAL} characters", line)
-        results = []
+        results: list[CharacteristicResult] = []
+        times: Counter[str] = Counter()
         for item, value, status, at in result.actuals:
             measured = self._characteristics.result(item, value, status)
             if measured is None:
                 self._refuse(f"is damaged: a result names characteristic item {item}, which is missing", at)
+            # One item may be measured at several places of a piece: each is a characteristic of its own.
+            times[measured.characteristic] += 1
+            if (nth := times[measured.characteristic]) > 1:
+                measured = measured.model_copy(update={"characteristic": f"{measured.characteristic[:74]} #{nth}"})
             results.append(measured)
         return PieceStatement(
             material=material,

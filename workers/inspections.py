@@ -266,15 +266,20 @@ def _settled(held: Iterable[HoldRecord], pieces: Sequence[InspectedPiece]) -> se
     """Results that came after rework or repair was decided: they are the wanted second look, not a contradiction."""
     settled: set[str] = set()
     for hold in held:
+        decided_at = min(
+            (
+                d.at
+                for d in hold.decisions
+                if d.state is DecisionState.IN_FORCE and any(x.kind in CHECKED_AGAIN for x in d.dispositions)
+            ),
+            default=None,
+        )
+        if decided_at is None:
+            continue
+        looked = [i for i in hold.inspections if i.at >= decided_at]
         if hold.state is HoldState.AWAITS_INSPECTION:
-            settled |= {p.outcome.inspection for p in pieces if _is_about(hold, p)}
-        decided_at = [
-            d.at
-            for d in hold.decisions
-            if d.state is DecisionState.IN_FORCE and any(x.kind in CHECKED_AGAIN for x in d.dispositions)
-        ]
-        if decided_at:
-            settled |= {i.inspection for i in hold.inspections if i.at >= min(decided_at)}
+            looked += [p.outcome for p in pieces if p.outcome.at >= decided_at and _is_about(hold, p)]
+        settled |= {i.inspection for i in looked}
     return settled
 
 

@@ -94,6 +94,13 @@ def test_a_measurement_carries_its_name_limits_unit_and_verdict() -> None:
     assert read(document(tolerance=absolute)).pieces[0].results[0].lower == "4.2"
 
 
+def test_an_item_measured_at_two_places_is_two_characteristics() -> None:
+    actual = re.search(rb"<DiameterCharacteristicActual .*?</DiameterCharacteristicActual>", document(), re.DOTALL)
+    assert actual is not None
+    twice = document().replace(actual[0], actual[0] * 2).replace(b'Actuals n="1"', b'Actuals n="2"')
+    assert [r.characteristic for r in read(twice).pieces[0].results] == ["Bore", "Bore #2"]
+
+
 def test_gzip_and_a_spelled_prefix_make_no_difference() -> None:
     plain = read(document())
     assert read(gzip.compress(document())) == plain
