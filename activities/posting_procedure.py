@@ -376,17 +376,22 @@ class PostingProcedure:
         now = await self._outcomes.again(record)
         if now.state.is_settled:
             return Stand(now)
-        if now.state is PostingState.CLAIMED:
-            await self._free_the_order(record)
-        return Stand(now, self._now() + SHORTEST_WAIT, "busy")
+        again_at = await self._free_the_order(record) if now.state is PostingState.CLAIMED else None
+        return Stand(now, again_at or self._now() + SHORTEST_WAIT, "busy")
 
-    async def _free_the_order(self, record: PostingRecord) -> None:
-        """Nobody may be left to resolve the posting in flight; whoever meets it late enough does."""
+    async def _free_the_order(self, record: PostingRecord) -> datetime | None:
+        """Nobody may be left to resolve the posting in flight; whoever meets it late enough does.
+
+        The order's start is everybody's: who needs it looks for it at once, and again when its next look is due.
+        """
         other = await self._ledger.sent_posting(record.plant, record.order)
         if other is None or other.key == record.key:
-            return
+            return None
+        if other.type is TransactionType.START_ORDER:
+            return (await self._resolve(other)).next_try_at
         if other.accepted or self._now() >= (other.deadline or self._now()) + self._timing.settle:
             await self._resolve(other)
+        return None
 
     async def _booked(
         self, record: PostingRecord, document: ErpDocument, expected: list[GoodsMovement] | None

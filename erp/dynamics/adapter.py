@@ -124,7 +124,9 @@ class DynamicsErp:
                 return await self._inspections.snapshot(recorded)
             case AdjustCapacity() as change:
                 return await self._capacity.snapshot(change)
-            case MoveStock() | OpenDowntime() | CloseDowntime() | RecordNonconformance() | Reverse():
+            case OpenDowntime() as stop:
+                return await self._downtimes.snapshot(stop)
+            case MoveStock() | CloseDowntime() | RecordNonconformance() | Reverse():
                 return Snapshot()
             case _:
                 return await self._messages.snapshot(intent)
@@ -140,7 +142,7 @@ class DynamicsErp:
             case RecordNonconformance() as told:
                 return await self._nonconformances.find(intent, told)
             case OpenDowntime() as stop:
-                return await self._downtimes.find_opened(intent, stop)
+                return await self._downtimes.find_opened(intent, stop, before)
             case CloseDowntime() as stop:
                 return await self._downtimes.find_closed(intent, stop)
             case AdjustCapacity() as change:

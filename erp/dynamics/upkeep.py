@@ -12,7 +12,7 @@ from erp.dynamics.failures import DynamicsNotFound
 from erp.dynamics.odata import Entity, equal, etag_of, instant_of, instant_text, text_of
 from erp.dynamics.settings import MAINTENANCE_REQUESTS, DynamicsSettings
 from erp.port import SendGuard
-from signals.documents import Booking, ErpDocument
+from signals.documents import Booking, ErpDocument, Snapshot
 from signals.errors import ErpRejected, Reason
 from signals.ids import short_key
 from signals.transactions import PostingIntent
@@ -20,6 +20,8 @@ from signals.upkeep import CloseDowntime, OpenDowntime
 
 DESCRIPTION_LENGTH = 60
 REQUEST = "REQUEST"
+REQUESTS_BEFORE = "requests"
+"""Figure of a snapshot: requests of the asset that began with the stop and were there before ours."""
 
 
 class Downtimes:
@@ -29,11 +31,33 @@ class Downtimes:
         self._client = client
         self._options = settings.dynamics
 
-    async def find_opened(self, intent: PostingIntent, stop: OpenDowntime) -> Booking:
-        """Any request of the asset that opens with our key: one that was closed since counts too."""
+    async def snapshot(self, stop: OpenDowntime) -> Snapshot:
+        """The asset's requests of the same start that are there already, whoever made them."""
+        return Snapshot(figures={REQUESTS_BEFORE: " ".join(await self._alike(stop))})
+
+    async def find_opened(self, intent: PostingIntent, stop: OpenDowntime, before: Snapshot) -> Booking:
+        """Any request of the asset that opens with our key: one that was closed since counts too.
+
+        One of the same start that came since without our key may be ours, its text lost, or somebody else's.
+        """
         asset = equal("MaintenanceAssetId", stop.asset)
         ours = await self._client.read_marked(MAINTENANCE_REQUESTS, "Description", short_key(intent.key), asset)
-        return Booking(document=self._document(intent, ours[0])) if ours else Booking()
+        if ours:
+            return Booking(document=self._document(intent, ours[0]))
+        if before.sent_at is None or REQUESTS_BEFORE not in before.figures:
+            return Booking()
+        known = before.figures[REQUESTS_BEFORE].split()
+        came = [number for number in await self._alike(stop) if number not in known]
+        if not came:
+            return Booking()
+        told = f"maintenance request {', '.join(came)} of asset {stop.asset} has the stop's start, but not our key"
+        return Booking(unknowable=told, candidates=tuple(f"{REQUEST}/{number}" for number in came))
+
+    async def _alike(self, stop: OpenDowntime) -> list[str]:
+        rows = await self._client.read_entities(MAINTENANCE_REQUESTS, equal("MaintenanceAssetId", stop.asset))
+        began = instant_text(stop.started_at)
+        starts = [(text_of(row, "RequestId"), instant_of(row.get("ActualStart"))) for row in rows]
+        return [number for number, start in starts if start is not None and instant_text(start) == began]
 
     async def open(self, intent: PostingIntent, stop: OpenDowntime, guard: SendGuard) -> Booking:
         words = " ".join(part for part in (short_key(intent.key), stop.reason, stop.text) if part)

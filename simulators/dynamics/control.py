@@ -32,9 +32,12 @@ _Model = TypeVar("_Model", bound=BaseModel)
 
 
 class MessageAction(Seed):
-    """`process` runs the batch job once, also while it is paused; `pause` and `resume` stop and start its schedule."""
+    """`process` runs the batch job once, also while it is paused; `pause` and `resume` stop and start its schedule.
 
-    action: Literal["requeue", "cancel", "process", "pause", "resume"]
+    `finish` runs it until what is left waits for a person, sends the events that are due, and says what is left.
+    """
+
+    action: Literal["requeue", "cancel", "process", "finish", "pause", "resume"]
     id: int | None = None
 
 
@@ -127,6 +130,8 @@ class Control:
             asked = _validated(MessageAction, await _body(request), _MESSAGE_EXAMPLE)
             if asked.action == "process":
                 await self._system.processor.drain()
+            elif asked.action == "finish":
+                return await self._system.finish()
             elif asked.action in ("pause", "resume"):
                 with self._books.transaction():
                     self._books.change_settings({"processing_paused": asked.action == "pause"})

@@ -98,14 +98,31 @@ class Deliverer:
     def __init__(self, books: Books, is_down: Callable[[], bool]) -> None:
         self._books = books
         self._is_down = is_down
+        self._one_at_a_time = asyncio.Lock()
+        self._client: httpx.AsyncClient | None = None
 
     async def run(self) -> None:
         while True:
             try:
-                await self._round()
+                await self.deliver()
             except Exception:
                 log.exception("the simulated D365 failed to deliver business events")
             await asyncio.sleep(float(self._books.setting("event_retry_seconds")))
+
+    @property
+    def due(self) -> int:
+        """Deliveries that no endpoint has taken yet."""
+        found = self._books.one("SELECT COUNT(*) AS due FROM event_delivery WHERE delivered = 0")
+        return int(found["due"]) if found else 0
+
+    async def aclose(self) -> None:
+        if self._client is not None:
+            await self._client.aclose()
+
+    async def deliver(self) -> None:
+        """One round: what is due goes out, and stays due where an endpoint does not take it."""
+        async with self._one_at_a_time:
+            await self._round()
 
     async def _round(self) -> None:
         due: dict[str, list[dict[str, Any]]] = {}
@@ -116,8 +133,10 @@ class Deliverer:
             due.setdefault(row["endpoint"], []).append(row)
         if not due:
             return
-        async with httpx.AsyncClient(timeout=5, trust_env=False) as client:
-            await asyncio.gather(*(self._deliver(client, rows) for rows in due.values()))
+        if self._client is None:
+            unshared = httpx.Limits(max_keepalive_connections=0)
+            self._client = httpx.AsyncClient(timeout=5, trust_env=False, limits=unshared)
+        await asyncio.gather(*(self._deliver(self._client, rows) for rows in due.values()))
 
     async def _deliver(self, client: httpx.AsyncClient, rows: list[dict[str, Any]]) -> None:
         """One endpoint's events in their order, until it refuses one."""

@@ -81,6 +81,12 @@ class Processor:
         await self.tick()
         await asyncio.gather(*list(self._working.values()), return_exceptions=True)
 
+    async def finish(self) -> None:
+        """The batch job again and again, until what is left waits for a person."""
+        await self.drain()
+        while any(head["state"] == queue.QUEUED for head in queue.heads(self._books)):
+            await self.drain()
+
     async def _work(self, group: str) -> None:
         """The order's messages one after another, until none is left or one has to be tried again."""
         self._locks.take(group)

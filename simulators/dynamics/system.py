@@ -55,6 +55,14 @@ class DynamicsSystem:
             task.cancel()
         await self.processor.stop()
         await asyncio.gather(*tasks, return_exceptions=True)
+        await self._deliverer.aclose()
+
+    async def finish(self) -> dict[str, Any]:
+        """All that needs no person happens now: the queue is worked off and its events are told. What is left."""
+        await self.processor.finish()
+        await self._deliverer.deliver()
+        failed = [head["id"] for head in queue.heads(self.books) if head["state"] == queue.FAILED]
+        return {"failed": failed, "undelivered": self._deliverer.due}
 
     def is_down(self) -> bool:
         return any(fault["mode"] == Mode.DOWN and fault["left"] != 0 for fault in self.faults.shown())

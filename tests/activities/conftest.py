@@ -349,10 +349,10 @@ class Bench:
         key = posting_key(PLANT, self.order, "", transaction.type.value, [], 0)
         return PostingDraft(plant=PLANT, intent=PostingIntent(key=key, transaction=transaction))
 
-    async def until_settled(self, draft: PostingDraft, *, limit: int = 60) -> SettleResult:
+    async def until_settled(self, draft: PostingDraft, erp: Any = None, *, limit: int = 60) -> SettleResult:
         """Do as the workflow does: wait for `next_try_at`, ask again; every attempt by a fresh worker."""
         for _ in range(limit):
-            result = await self.worker().settle(draft)
+            result = await self.worker(erp).settle(draft)
             if result.next_try_at is None:
                 return result
             self.clock.reach(result.next_try_at)

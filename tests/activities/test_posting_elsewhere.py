@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, timedelta
 from decimal import Decimal
 
 from erp.port import Capability, FoundBy, ReversedBy
 from ledger.port import PostingRecord
 from signals.documents import Booking, CaseKind, ErpDocument, OperationTotals, PostingState, Snapshot
-from signals.errors import ErpRejected, Reason
+from signals.errors import ErpInDoubt, ErpRejected, Reason
 from signals.transactions import (
     ComponentUse,
     IssueComponents,
@@ -18,6 +18,7 @@ from signals.transactions import (
     StartOrder,
     TransactionType,
 )
+from tests.activities.conftest import TIMEOUT
 
 YES = Capability(supported=True)
 NO = Capability(supported=False, reason="this ERP cannot")
@@ -294,9 +295,11 @@ async def test_a_refused_follow_up_blocks_completion_and_not_the_operation(bench
 class Starts:
     """Wants an order started before its first confirmation."""
 
-    def __init__(self, bench) -> None:
+    def __init__(self, bench, *, answers: bool = True) -> None:
         self.bench = bench
+        self.answers = answers
         self.started = 0
+        self.shows_at = bench.clock.now()
         declares_for(bench, TransactionType.START_ORDER, found_by=FoundBy.STATE)
         declares(bench, start_required=True)
 
@@ -305,13 +308,20 @@ class Starts:
 
     async def find(self, intent, before):
         if isinstance(intent.transaction, StartOrder):
-            return Booking(document=self._document(intent) if self.started else None)
+            return Booking(document=self._document(intent) if self.is_seen else None)
         return await self.bench.erp.find(intent, before)
+
+    @property
+    def is_seen(self) -> bool:
+        return bool(self.started) and self.bench.clock.now() >= self.shows_at
 
     async def post(self, intent, guard):
         if isinstance(intent.transaction, StartOrder):
             guard()
             self.started += 1
+            if not self.answers:
+                self.shows_at = self.bench.clock.now() + timedelta(seconds=TIMEOUT + 1)
+                raise ErpInDoubt("no answer", code="no_answer")
             return Booking(document=self._document(intent))
         assert self.started, "an order that is not started takes no confirmation"
         return await self.bench.erp.post(intent, guard)
@@ -325,6 +335,15 @@ async def test_an_order_is_started_once_before_its_first_confirmation(bench):
     for report in ("r1", "r2"):
         assert state_of(await bench.worker(erp).settle(bench.draft(report))) is PostingState.POSTED
     assert erp.started == 1
+
+
+async def test_a_start_whose_answer_was_lost_holds_its_confirmation_up_no_longer_than_until_it_shows(bench):
+    erp = Starts(bench, answers=False)
+    began = bench.clock.now()
+    result = await bench.until_settled(bench.draft(), erp)
+    assert (state_of(result), erp.started) == (PostingState.POSTED, 1)
+    # It showed a second after its deadline, long before the settle time was over; looks come at growing distances.
+    assert bench.clock.now() - began < timedelta(seconds=2 * (TIMEOUT + 1))
 
 
 async def test_what_the_erp_reverses_by_a_person_only_is_never_sent_and_becomes_a_case(bench):

@@ -39,7 +39,7 @@ CONFIG: dict[str, Any] = {
         "company": "USMF",
         "hold_disposition": "Blocked",
         "warehouse": WAREHOUSE,
-        "pending_seconds": 3600,
+        "pending_seconds": 300,
         "calendars": {"PRESS": CALENDAR},
         "nonconformance_entity": "InventNonConformance",
         "closed_state": "Finished",

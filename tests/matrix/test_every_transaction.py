@@ -29,23 +29,17 @@ BOOKED = (PostingState.POSTED, PostingState.ADOPTED)
 _undisturbed: dict[tuple[str, str], dict[tuple[str, ...], Any]] = {}
 
 
-def cases(
-    modes: tuple[str, ...], marks: tuple[pytest.MarkDecorator, ...] = (), worlds: tuple[str, ...] = WORLDS
-) -> Any:
+def cases(modes: tuple[str, ...], marks: tuple[pytest.MarkDecorator, ...] = ()) -> Any:
     return [
         pytest.param(world, scene, mode, id=f"{world}-{scene.name}-{mode}", marks=marks)
-        for world in worlds
+        for world in WORLDS
         for scene in SCENES[world]
         for mode in modes
     ]
 
 
 OTHER_MODES = tuple(mode for mode in MODES if mode not in (*USUAL, "none"))
-LONG = [
-    *cases(OTHER_MODES, (pytest.mark.long,), ("sap", "oracle")),
-    # Its queue works in real time beside the test's clock: half an hour, so part of `make proof`.
-    *cases(OTHER_MODES, (pytest.mark.proof,), ("dynamics",)),
-]
+LONG = cases(OTHER_MODES, (pytest.mark.long,))
 
 
 async def played(world, books, scene: Scene, tag: str, mode: str):
@@ -55,7 +49,7 @@ async def played(world, books, scene: Scene, tag: str, mode: str):
     before = figures(await world.books(), tag)
     for fault in MODES[mode]:
         await world.fault(**fault)
-    run = Run(world, books)
+    run = Run(world, books, tag)
     draft = run.draft(transaction)
     await run.settle(draft)
     if mode != "forget_keys":
@@ -88,7 +82,8 @@ async def test_the_effect_is_there_once_or_not_at_all_and_a_person_knows(world, 
         assert CaseKind.ERP_IN_DOUBT in await run.cases(draft)
     if run.states[0] in PERSON and effect == {}:
         # Refused or in doubt itself, or waiting for the order's start that was. A person looks, and has it tried again.
-        assert mode in ("business_error", "duplicate_answer", "forget_keys") or is_invisible(world, mode), run.states
+        known = mode in ("business_error", "duplicate_answer", "forget_keys")
+        assert known or is_invisible(world, transaction, mode), run.states
         await world.person_clears_the_way()
         for case in await books.cases(draft.plant, order=transaction.lane):
             assert case.posting_key is not None

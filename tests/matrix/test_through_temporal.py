@@ -129,7 +129,9 @@ async def test_ten_transactions_of_an_erp_have_their_effect_once_through_the_ser
     books: SqlLedger,
     tag: str,
 ) -> None:
-    world = await simulators(name)
+    shared = await simulators(name)
+    world = shared.with_patience(TIMEOUT)
+    await world.heal()
     scenes = sample(name)
     effects = []
     for number, faults in enumerate(((), FAULTS)):
@@ -148,4 +150,6 @@ async def test_ten_transactions_of_an_erp_have_their_effect_once_through_the_ser
         effects.append(
             {s.name: change(figures(before, t), figures(after, t)) for s, t in zip(scenes, tags, strict=True)}
         )
+    await world.erp.aclose()
+    await shared.heal()
     assert effects[1] == effects[0]

@@ -49,6 +49,7 @@ CONFIGS: Mapping[str, dict[str, Any]] = {
     "dynamics": scenes_dynamics.CONFIG,
 }
 UNLIMITED = 10_000.0
+PATIENT = 20.0
 
 
 class Simulator:
@@ -70,9 +71,9 @@ class Simulator:
     async def seed(self, **document: Any) -> None:
         await self.ask("orders", document)
 
-    async def heal(self) -> None:
+    async def heal(self, **changes: Any) -> None:
         (await self.control.delete("/_control/faults")).raise_for_status()
-        await self.ask("settings", AS_NEW[self.name])
+        await self.ask("settings", AS_NEW[self.name] | changes)
 
 
 @asynccontextmanager
@@ -94,24 +95,45 @@ async def simulator(name: str, folder: Path) -> AsyncIterator[Simulator]:
         await process.wait()
 
 
-class SimulatedWorld:
-    """`harness.World` over a simulator."""
+class ImpatientAtOnce(httpx.AsyncHTTPTransport):
+    """A client whose patience ends as soon as the simulator hangs: no test waits for it, no slow machine wears it out.
 
-    def __init__(self, simulator: Simulator, events: ErpEvents | None = None, **changes: Any) -> None:
+    A simulator that hangs answers 504 when its own patience is over, which a fault puts at almost nothing.
+    """
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        response = await super().handle_async_request(request)
+        if response.status_code != 504:
+            return response
+        await response.aclose()
+        raise httpx.ReadTimeout("the simulator hangs", request=request)
+
+
+class SimulatedWorld:
+    """`harness.World` over a simulator. `patience`: the seconds a real client waits; None: it gives up at a hang."""
+
+    def __init__(self, simulator: Simulator, events: ErpEvents | None = None, patience: float | None = None) -> None:
         self.name = simulator.name
         self.simulator = simulator
         self.budget = LocalBudget(UNLIMITED)
+        self._events = events
+        self._patience = patience
         settings = {
             "kind": self.name,
             "url": simulator.url,
-            "timeout_seconds": 0.5,
+            "timeout_seconds": patience or PATIENT,
             "settle_seconds": 60,
             "calls_per_second": UNLIMITED,
         }
         if self.name == "dynamics":
             settings["token_url"] = f"{simulator.url}/{TENANT}/oauth2/v2.0/token"
-        config = ErpConfig.model_validate(settings | CONFIGS[self.name] | changes)
-        self.erp: ErpPort = create_erp(config, "demo", ENVIRON, budget=self.budget, events=events)
+        config = ErpConfig.model_validate(settings | CONFIGS[self.name])
+        transport = None if patience else ImpatientAtOnce()
+        self.erp: ErpPort = create_erp(config, "demo", ENVIRON, transport=transport, budget=self.budget, events=events)
+
+    def with_patience(self, seconds: float) -> SimulatedWorld:
+        """The same ERP by an adapter of its own that waits, as in production."""
+        return SimulatedWorld(self.simulator, self._events, seconds)
 
     async def books(self) -> dict[str, Any]:
         return await self.simulator.books()
@@ -120,36 +142,36 @@ class SimulatedWorld:
         await self.simulator.ask("faults", fault)
 
     async def heal(self) -> None:
-        await self.simulator.heal()
+        # Dynamics works its queue off when a case asks for it, at its own pace only for a client that waits.
+        queued = {"processing_paused": self._patience is None} if self.name == "dynamics" else {}
+        await self.simulator.heal(**queued)
         self.budget.pace = type(self.budget.pace)()
 
     async def quiet(self) -> None:
-        """Dynamics works its queue and tells of it; the others answer when they are done."""
+        """Dynamics works its queue off and tells of it; the others answer when they are done."""
         # What the budget learned of throttles and silence is in real time; a case has a clock of its own.
         self.budget.pace = type(self.budget.pace)()
         if self.name != "dynamics":
             return
         async with asyncio.timeout(20):
-            while not await self._is_quiet():  # noqa: ASYNC110 - another process tells when it is
+            while (await self._finish())["undelivered"]:  # noqa: ASYNC110 - an endpoint that refuses is asked again
                 await asyncio.sleep(0.02)
 
     async def person_clears_the_way(self) -> None:
         """Before a refused posting is tried again: a failed message blocks its order until somebody cancels it."""
         if self.name != "dynamics":
             return
-        for message in await self._messages():
-            if message["state"] == "Failed":
-                await self.simulator.ask("messages", {"id": message["id"], "action": "cancel"})
+        for number in (await self._finish())["failed"]:
+            await self.simulator.ask("messages", {"id": number, "action": "cancel"})
 
-    async def _messages(self) -> list[dict[str, Any]]:
-        answer = await self.simulator.control.get("/_control/messages")
-        return answer.raise_for_status().json()["messages"]
+    async def person_finishes(self, tag: str) -> None:
+        """Journals of the case that were made and stayed unposted: no call posts them (reference erp.md 3.3, 3.4)."""
+        if self.name != "dynamics":
+            return
+        for document in (await self.books())["documents"]:
+            if not document["posted"] and tag in str(document):
+                action = "post_transfer" if document["kind"] == "transfer_journal" else "post_journal"
+                await self.simulator.ask("manual", {"action": action, "journal": document["journal"]})
 
-    async def _is_quiet(self) -> bool:
-        control = self.simulator.control
-        messages = await self._messages()
-        stuck = {m["order"] for m in messages if m["state"] == "Failed"}
-        if any(m["state"] == "Queued" and m["order"] not in stuck for m in messages):
-            return False
-        told = (await control.get("/_control/events")).raise_for_status().json()["events"]
-        return all(d["delivered"] for e in told if not e["lost"] for d in e["deliveries"])
+    async def _finish(self) -> dict[str, Any]:
+        return await self.simulator.ask("messages", {"action": "finish"})
