@@ -11,6 +11,7 @@ import sys
 import traceback
 from collections.abc import Sequence
 from importlib.metadata import version
+from itertools import islice
 
 import typer
 from typer._click.exceptions import UsageError
@@ -19,6 +20,7 @@ from typer.main import get_command
 from workers.cli import (
     cases,
     check,
+    console,
     demo,
     erp,
     exceptions,
@@ -33,9 +35,12 @@ from workers.cli import (
 )
 from workers.cli.outcome import ExitCode, failure_of
 from workers.cli.output import say_failure, set_up_logging
+from workers.cli.who import GIVEN, Credentials, password_from
 
 VERBOSE = ("-v", "--verbose")
-LOUD = ("server", "worker", "edge")
+WHO = ("--user", "--password-env")
+"""Options of every command, so they may stand anywhere behind its name too."""
+LOUD = ("server", "worker", "edge", "console")
 """Processes that log without being asked."""
 
 app = typer.Typer(
@@ -60,8 +65,14 @@ def _options(
         False, "--version", callback=_show_version, is_eager=True, help="Say the version and leave."
     ),
     verbose: bool = typer.Option(False, "-v", "--verbose", help="Logs on stderr; also after the command's name."),
+    user: str = typer.Option("", "--user", help="Who you are; also after the command's name.", metavar="NAME"),
+    password_env: str = typer.Option(
+        "", "--password-env", help="Variable that holds your password. Default: it is asked for.", metavar="VARIABLE"
+    ),
 ) -> None:
     """The durable layer between the factory floor and the ERP."""
+    password = password_from(os.environ, password_env, f"password of {user}: ") if user else ""
+    GIVEN.set(Credentials(user, password))
 
 
 app.command("demo")(demo.demo)
@@ -78,6 +89,7 @@ app.command("replay")(replay.replay)
 app.command("server")(processes.server)
 app.command("worker")(processes.worker)
 app.command("edge")(processes.edge)
+app.command("console")(console.console)
 app.add_typer(simulate.app, name="simulate")
 
 
@@ -88,7 +100,7 @@ def run(arguments: Sequence[str]) -> int:
     quiet = logging.DEBUG if verbose and set(given[:1]) & set(LOUD) else logging.INFO
     set_up_logging(quiet if verbose or set(given[:1]) & set(LOUD) else logging.WARNING)
     try:
-        answer = get_command(app)(list(given), prog_name="plantwright", standalone_mode=False)
+        answer = get_command(app)(_who_first(given), prog_name="plantwright", standalone_mode=False)
     except UsageError as wrong:
         return _usage(wrong)
     except typer.TyperException as wrong:
@@ -100,6 +112,21 @@ def run(arguments: Sequence[str]) -> int:
     except Exception as error:
         return _failed(error, verbose=verbose)
     return answer if isinstance(answer, int) else ExitCode.DONE
+
+
+def _who_first(arguments: Sequence[str]) -> list[str]:
+    """The options that say who is there, moved before the command's name."""
+    first: list[str] = []
+    rest: list[str] = []
+    ahead = iter(arguments)
+    for argument in ahead:
+        if argument in WHO:
+            first += [argument, *islice(ahead, 1)]
+        elif argument.startswith(tuple(f"{name}=" for name in WHO)):
+            first.append(argument)
+        else:
+            rest.append(argument)
+    return first + rest
 
 
 def _usage(wrong: UsageError) -> int:

@@ -8,14 +8,16 @@ from typing import Annotated, Any
 
 import typer
 
+from domain.permissions import Action
 from signals.decisions import Answer, DecideCase
 from signals.documents import CaseAction
 from signals.errors import BadInput
-from workers.cli.deciding import decide_one, named_cases
-from workers.cli.office import new_decision, office, plain, this_person
+from workers.cli.deciding import Filter, cases_seen, decide_one, decider_of, named_cases
+from workers.cli.office import new_decision, office, plain
 from workers.cli.options import AsJson, By, DataFolder, DecisionId, LedgerUrl, PlantFile
 from workers.cli.output import say_result, table
 from workers.cli.running import run_result
+from workers.cli.who import UNSAID
 
 app = typer.Typer(help="Cases that wait for a person: list, decide.", no_args_is_help=True)
 
@@ -48,8 +50,9 @@ def list_cases(
 
 async def _list(plant: Path, order: str, everything: bool, data: Path | None, ledger: str | None) -> dict[str, Any]:
     async with office(plant, data, ledger) as place:
-        found = await place.ledger.cases(place.plant_id, order=order, open_only=not everything)
-        return {"plant": place.plant_id, "cases": [plain(case) for case in found]}
+        await place.look(Action.VIEW_CASES)
+        found = await cases_seen(place, Filter(order=order), open_only=not everything)
+        return {"plant": place.plant_id, "cases": [plain(listed.case) for listed in found]}
 
 
 @app.command("decide")
@@ -71,19 +74,20 @@ def decide_case(
 ) -> None:
     """Decide a case. The same decision id again gets the same answer."""
     decision = DecideCase(
-        decision_id=new_decision(decision_id), case_id=case, action=action, by=this_person(by), reason=reason,
+        decision_id=new_decision(decision_id), case_id=case, action=action, by=by or UNSAID, reason=reason,
         quantity=_amount(quantity), role=role, document=document,
     )  # fmt: skip
-    answer = run_result(_decide(decision, plant, data, ledger))
+    answer = run_result(_decide(decision, by, plant, data, ledger))
     result = {"case": case, "action": action.value, "accepted": answer.accepted, "message": answer.message}
     say_result(result, f"case {case}: {answer.message}", as_json=as_json)
 
 
-async def _decide(decision: DecideCase, plant: Path, data: Path | None, ledger: str | None) -> Answer:
+async def _decide(asked: DecideCase, by: str, plant: Path, data: Path | None, ledger: str | None) -> Answer:
     async with office(plant, data, ledger) as place:
-        [case] = await named_cases(place, [decision.case_id])
-        owned = decision.model_copy(update={"role": decision.role or case.owner_role})
-        return await decide_one(place, case, owned)
+        [case] = await named_cases(place, [asked.case_id])
+        decider = await decider_of(place, [case], asked.action, by=by, role=asked.role)
+        said = {"by": decider.by, "role": decider.role or case.owner_role}
+        return await decide_one(place, case, asked.model_copy(update=said))
 
 
 def _amount(text: str | None) -> Decimal | None:

@@ -7,14 +7,17 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
+from domain.error_catalogue import deciders
+from domain.permissions import CASE_ACTIONS
 from signals.decisions import Answer, DecideCase
 from signals.documents import Case, CaseAction
 from signals.errors import BadInput, NoAnswer
 from signals.exceptions import CaseSearch, ListedCase
 from workers.cli.office import Office
+from workers.cli.who import Decider
 
 AT_ONCE = 8
 """Decisions under way at the same time."""
@@ -49,7 +52,7 @@ class Filter:
 
 @dataclass
 class Wish:
-    """What a person wants done with every case that is meant."""
+    """What a person wants done with every case that is meant. `by` and `role` as given until `decided_by` is asked."""
 
     action: CaseAction
     by: str
@@ -57,6 +60,11 @@ class Wish:
     reason: str
     decision_id: str
     document: str = ""
+
+    async def decided_by(self, place: Office, cases: Sequence[Case]) -> Wish:
+        """The wish in the name and role of who is at the terminal. Raises BadInput where they may not."""
+        decider = await decider_of(place, cases, self.action, by=self.by, role=self.role)
+        return replace(self, by=decider.by, role=decider.role)
 
     def for_case(self, case: Case, *, bulk: bool) -> DecideCase:
         return DecideCase(
@@ -121,9 +129,10 @@ async def decide_many(
 async def named_cases(place: Office, ids: Sequence[str]) -> list[Case]:
     """The cases with these ids, in any state. Raises BadInput for one that the plant does not have."""
     found: list[Case] = []
+    who = await place.who()
     for case_id in dict.fromkeys(ids):
         file = await place.ledger.case_file(place.plant_id, case_id)
-        if file is None:
+        if file is None or not (who.sees_all or who.sees(await place.lines_of_order(file.case.order))):
             hint = "`plantwright exceptions list --plant …` shows the open ones"
             raise BadInput(f"plant {place.plant_id} has no case {case_id}", subject=case_id, hint=hint)
         found.append(file.case)
@@ -132,5 +141,31 @@ async def named_cases(place: Office, ids: Sequence[str]) -> list[Case]:
 
 async def meant_cases(place: Office, wanted: Filter, action: CaseAction) -> list[ListedCase]:
     """Open, undecided cases of one cause that the action settles."""
-    found = await place.ledger.find_cases(place.plant_id, wanted.search())
+    found = await cases_seen(place, wanted)
     return [listed for listed in found if listed.action == "" and action in listed.case.allowed]
+
+
+async def cases_seen(place: Office, wanted: Filter, *, open_only: bool = True) -> list[ListedCase]:
+    """The cases that are meant, as far as they exist for who asks."""
+    found = await place.ledger.find_cases(place.plant_id, wanted.search(open_only=open_only))
+    who = await place.who()
+    if who.sees_all:
+        return found
+    lines = {order: await place.lines_of_order(order) for order in {listed.case.order for listed in found}}
+    return [listed for listed in found if who.sees(lines[listed.case.order])]
+
+
+async def decider_of(place: Office, cases: Sequence[Case], action: CaseAction, *, by: str, role: str) -> Decider:
+    """Who decides these cases: in the role given, else in one that the first case asks for.
+
+    Raises BadInput where the permission table refuses it for any of them.
+    """
+    who, asked = await place.who(), CASE_ACTIONS[action]
+    if who.free:
+        return who.decider(asked, by=by, role=role)
+    chosen = Decider(who.user, role)
+    for number, case in enumerate(cases):
+        lines = await place.lines_of_order(case.order)
+        held = chosen.role if number else role
+        chosen = who.decider(asked, by=by, role=held, prefer=deciders(case), lines=lines)
+    return chosen

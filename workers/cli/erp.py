@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
+from domain.permissions import Action
 from domain.plant import PlantConfig
 from signals.bookings import TransactionType
 from signals.erp_reads import Probe
@@ -112,6 +113,7 @@ async def _status(plant: Path, data: Path | None, ledger: str | None) -> dict[st
     from workers.erp_connection import erp_status
 
     async with office(plant, data, ledger) as place:
+        await place.look(Action.VIEW_FLOWS)
         return {"plant": place.plant_id, **await erp_status(place.plant, place.ledger)}
 
 

@@ -13,14 +13,24 @@ from rich.console import Group, RenderableType
 
 from domain.error_catalogue import deciders
 from domain.exception_rules import read_amended, with_changes
+from domain.permissions import Action
 from domain.roles import Role, role_named
 from signals.decisions import DecideCase
 from signals.documents import Case, CaseAction
 from signals.errors import BadInput
 from signals.exceptions import CaseFile, ListedCase
 from signals.transactions import Transaction
-from workers.cli.deciding import Filter, Outcome, Wish, decide_many, decide_one, meant_cases, named_cases
-from workers.cli.office import Office, new_decision, office, plain, this_person
+from workers.cli.deciding import (
+    Filter,
+    Outcome,
+    Wish,
+    cases_seen,
+    decide_many,
+    decide_one,
+    meant_cases,
+    named_cases,
+)
+from workers.cli.office import Office, new_decision, office, plain
 from workers.cli.options import AsJson, By, DataFolder, DecisionId, LedgerUrl, PlantFile
 from workers.cli.outcome import AnswerIsNo
 from workers.cli.output import say_progress, say_result, table
@@ -70,7 +80,8 @@ def list_exceptions(
 
 async def _list(plant: Path, wanted: Filter, everything: bool, data: Path | None, ledger: str | None) -> dict[str, Any]:
     async with office(plant, data, ledger) as place:
-        found = await place.ledger.find_cases(place.plant_id, wanted.search(open_only=not everything))
+        await place.look(Action.VIEW_CASES)
+        found = await cases_seen(place, wanted, open_only=not everything)
         return {"plant": place.plant_id, "count": len(found), "cases": [_listed(listed) for listed in found]}
 
 
@@ -101,6 +112,7 @@ def show_exception(
 
 async def _show(case: str, plant: Path, data: Path | None, ledger: str | None) -> CaseFile:
     async with office(plant, data, ledger) as place:
+        await place.look(Action.VIEW_CASES)
         await named_cases(place, [case])
         file = await place.ledger.case_file(place.plant_id, case)
         assert file is not None
@@ -216,6 +228,7 @@ async def _amend(
 ) -> dict[str, Any]:
     async with office(plant, data, ledger) as place:
         [case] = await named_cases(place, [case_id])
+        wish = await wish.decided_by(place, [case])
         found = await place.ledger.case_file(place.plant_id, case_id)
         if found is None or found.transaction is None:
             raise BadInput(f"case {case_id} is about no posting: there is nothing to amend", subject=case_id)
@@ -260,7 +273,7 @@ def _wish(action: CaseAction, by: str, role: str, reason: str, decision_id: str 
         raise BadInput(f"there is no role {role!r}", subject="--role", hint=hint)
     if not reason.strip():
         raise BadInput("a decision needs its reason", subject="--reason")
-    return Wish(action, this_person(by), named.value, reason, new_decision(decision_id), document)
+    return Wish(action, by, named.value, reason, new_decision(decision_id), document)
 
 
 def _carry_out(
@@ -285,6 +298,7 @@ async def _decide(
         cases = (
             await named_cases(place, ids) if ids else [m.case for m in await meant_cases(place, wanted, wish.action)]
         )
+        wish = await wish.decided_by(place, cases)
         bulk = not ids or len(cases) > 1
         prefix = f"{wish.decision_id}:"
         before = await place.ledger.decisions_under(place.plant_id, prefix) if bulk else 0

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import getpass
 import os
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -21,12 +20,16 @@ from temporalio.client import (
     WorkflowHandle,
 )
 
+from domain.permissions import Action
+from domain.places import lines_of_order
 from domain.plant import PlantConfig
+from domain.roles import Role
 from ledger.port import LedgerPort
 from signals.decisions import Answer
-from signals.errors import BadInput, NoAnswer
+from signals.errors import NoAnswer
 from signals.ids import line_workflow_id, order_workflow_id, plant_task_queue
 from signals.status import OrderStatus
+from workers.cli.who import Decider, Who, who_is_there
 from workers.client import connect_temporal
 from workers.desk import ANSWER_WITHIN, WORKER_HINT, TemporalDesk
 from workers.plant_file import load_plant
@@ -46,6 +49,7 @@ class Office:
     ledger: LedgerPort
     settings: Settings
     _client: Client | None = None
+    _who: Who | None = None
 
     @property
     def plant_id(self) -> str:
@@ -55,6 +59,29 @@ class Office:
     def desk(self) -> TemporalDesk:
         """The way to the plant's processes."""
         return TemporalDesk(self.client)
+
+    async def who(self) -> Who:
+        """Who is at the terminal. Raises BadInput where the ledger has users and nobody has proved to be one."""
+        if self._who is None:
+            self._who = await who_is_there(self.ledger, self.plant_id, self.settings)
+        return self._who
+
+    async def decider(
+        self, action: Action, *, by: str, role: str = "", prefer: Iterable[Role] = (), lines: Iterable[str] = ("",)
+    ) -> Decider:
+        """In whose name and role this is decided. Raises BadInput where they may not."""
+        return (await self.who()).decider(action, by=by, role=role, prefer=prefer, lines=lines)
+
+    async def look(self, action: Action) -> Who:
+        """Who looks; rows are theirs where `Who.sees`. Raises BadInput where they may not."""
+        who = await self.who()
+        who.require(action)
+        return who
+
+    async def lines_of_order(self, order: str) -> tuple[str, ...]:
+        """The lines of an order (or of a case's order); none where it concerns the plant as a whole."""
+        record = await self.ledger.load_order(self.plant_id, order) if order else None
+        return () if record is None else lines_of_order(self.plant, record.order, record.messages)
 
     async def client(self) -> Client:
         """Raises TemporalUnreachable."""
@@ -113,16 +140,6 @@ async def office(
         yield Office(plant, books, settings)
     finally:
         await books.close()
-
-
-def this_person(named: str) -> str:
-    """Who decides: as named, else the user of this machine."""
-    if named:
-        return named
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError) as error:
-        raise BadInput("nobody knows who decides here", hint="say it with --by NAME") from error
 
 
 def new_decision(given: str | None) -> str:

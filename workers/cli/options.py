@@ -21,7 +21,12 @@ LedgerUrl = Annotated[
     ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON object as the last line of stdout.")]
-By = Annotated[str, typer.Option("--by", help="Who decides; default: the user of this machine.", metavar="NAME")]
+By = Annotated[
+    str,
+    typer.Option(
+        "--by", help="Who decides, at a plant without users; default: the user of this machine.", metavar="NAME"
+    ),
+]
 DecisionId = Annotated[
     str | None,
     typer.Option("--decision-id", help="Give it again to repeat a decision safely. Default: a new one."),

@@ -9,19 +9,23 @@ import typer
 from rich.console import Group, RenderableType
 from rich.text import Text
 
+from domain.permissions import Action
+from domain.places import lines_of_order
 from ledger.port import OrderRecord
 from signals.decisions import Answer, ApprovePostings, CancelOrderRequest, CompleteOrderRequest
 from signals.errors import BadInput, ErpRejected
 from signals.ids import order_workflow_id, plant_task_queue
 from signals.orders import ErpOrderStatus, OrderPhase, ProductionOrder
 from signals.status import OrderStatus
-from workers.cli.office import Office, new_decision, office, plain, this_person
+from workers.cli.office import Office, new_decision, office, plain
 from workers.cli.options import AsJson, By, DataFolder, DecisionId, LedgerUrl, PlantFile
 from workers.cli.output import amount, say_result, table
 from workers.cli.running import run_result
+from workers.cli.who import UNSAID
 
 app = typer.Typer(help="Production orders: list, show, start, complete, cancel, approve.", no_args_is_help=True)
 
+Request = CompleteOrderRequest | CancelOrderRequest | ApprovePostings
 OrderNumber = Annotated[str, typer.Argument(help="The ERP's order number.", metavar="ORDER")]
 Reason = Annotated[str, typer.Option("--reason", help="Why; it is kept with the decision.")]
 
@@ -42,8 +46,14 @@ def list_orders(plant: PlantFile, data: DataFolder = None, ledger: LedgerUrl = N
 
 async def _list(plant: Path, data: Path | None, ledger: str | None) -> dict[str, Any]:
     async with office(plant, data, ledger) as place:
+        who = await place.look(Action.VIEW_ORDERS)
         records = await place.ledger.orders(place.plant_id)
-        return {"plant": place.plant_id, "orders": [_listed(r, r.order) for r in records if r.order is not None]}
+        seen = [
+            (record, record.order)
+            for record in records
+            if record.order is not None and (who.sees_all or who.sees(await place.lines_of_order(record.order.order)))
+        ]
+        return {"plant": place.plant_id, "orders": [_listed(record, order) for record, order in seen]}
 
 
 def _listed(record: OrderRecord, order: ProductionOrder) -> dict[str, Any]:
@@ -79,6 +89,9 @@ def show_order(
 
 async def _show(order: str, plant: Path, data: Path | None, ledger: str | None) -> OrderStatus:
     async with office(plant, data, ledger) as place:
+        who = await place.look(Action.VIEW_ORDERS)
+        if not who.sees_all:
+            await known_order(place, order)
         record = await place.ledger.load_order(place.plant_id, order)
         status = await place.order_status(order)
         if status is not None:
@@ -128,6 +141,8 @@ async def _start(order: str, plant: Path, data: Path | None, ledger: str | None)
     from erp.sap.adapter import create_sap
 
     async with office(plant, data, ledger, ledger_must_exist=False) as place:
+        who = await place.who()
+        who.require(Action.ORDER_START)
         erp = create_sap(place.plant.erp, place.plant_id, place.settings.environ)
         try:
             await place.require_worker()
@@ -179,8 +194,8 @@ def complete_order(
     as_json: AsJson = False,
 ) -> None:
     """Production has ended: confirm what is left as final and agree to technical completion."""
-    request = CompleteOrderRequest(decision_id=new_decision(decision_id), by=this_person(by), reason=reason)
-    _decide(order, "complete", request, plant, data, ledger, as_json=as_json)
+    asked = CompleteOrderRequest(decision_id=new_decision(decision_id), by=by or UNSAID, reason=reason)
+    _decide(Action.ORDER_COMPLETE, order, asked, by, plant, data, ledger, as_json=as_json)
 
 
 @app.command("cancel")
@@ -195,8 +210,8 @@ def cancel_order(
     as_json: AsJson = False,
 ) -> None:
     """Short close: what really happened is confirmed as final, nothing more is produced."""
-    request = CancelOrderRequest(decision_id=new_decision(decision_id), by=this_person(by), reason=reason)
-    _decide(order, "cancel", request, plant, data, ledger, as_json=as_json)
+    asked = CancelOrderRequest(decision_id=new_decision(decision_id), by=by or UNSAID, reason=reason)
+    _decide(Action.ORDER_CANCEL, order, asked, by, plant, data, ledger, as_json=as_json)
 
 
 @app.command("approve")
@@ -211,24 +226,43 @@ def approve_order(
     as_json: AsJson = False,
 ) -> None:
     """In mode `approve`: let the postings that were computed up to now go out."""
-    request = ApprovePostings(decision_id=new_decision(decision_id), by=this_person(by), keys=tuple(key or ()))
-    _decide(order, "approve_postings", request, plant, data, ledger, as_json=as_json)
+    asked = ApprovePostings(decision_id=new_decision(decision_id), by=by or UNSAID, keys=tuple(key or ()))
+    _decide(Action.ORDER_APPROVE, order, asked, by, plant, data, ledger, as_json=as_json)
+
+
+UPDATES = {
+    Action.ORDER_COMPLETE: "complete",
+    Action.ORDER_CANCEL: "cancel",
+    Action.ORDER_APPROVE: "approve_postings",
+}
 
 
 def _decide(
-    order: str, update: str, request: Any, plant: Path, data: Path | None, ledger: str | None, *, as_json: bool
-) -> None:
-    answer = run_result(_tell(order, update, request, plant, data, ledger))
+    action: Action, order: str, asked: Request, by: str, plant: Path, data: Path | None, ledger: str | None,
+    *, as_json: bool,
+) -> None:  # fmt: skip
+    answer = run_result(_tell(action, order, asked, by, plant, data, ledger))
     result = {"order": order, "decision_id": answer.decision_id, "accepted": answer.accepted, "message": answer.message}
     say_result(result, f"order {order}: {answer.message}", as_json=as_json)
 
 
-async def _tell(order: str, update: str, request: Any, plant: Path, data: Path | None, ledger: str | None) -> Answer:
+async def _tell(
+    action: Action, order: str, asked: Request, by: str, plant: Path, data: Path | None, ledger: str | None
+) -> Answer:
     async with office(plant, data, ledger) as place:
-        record = await place.ledger.load_order(place.plant_id, order)
-        if record.order is None:
-            raise _unknown(order, place)
-        return await place.tell(await place.order_handle(order), update, request, f"order {order}")
+        lines = await known_order(place, order)
+        decider = await place.decider(action, by=by, lines=lines)
+        request = asked.model_copy(update={"by": decider.by})
+        return await place.tell(await place.order_handle(order), UPDATES[action], request, f"order {order}")
+
+
+async def known_order(place: Office, order: str) -> tuple[str, ...]:
+    """The lines of an order that was taken in. Raises BadInput where it does not exist for who asks."""
+    who, record = await place.who(), await place.ledger.load_order(place.plant_id, order)
+    lines = lines_of_order(place.plant, record.order, record.messages)
+    if record.order is None or not who.sees(lines):
+        raise _unknown(order, place)
+    return lines
 
 
 def _unknown(order: str, place: Office) -> BadInput:

@@ -11,12 +11,12 @@ import typer
 from domain.permissions import Action
 from signals.decisions import Answer, DecideParked
 from signals.errors import BadInput
-from signals.reports import ParkedItem
-from signals.reports import ParkedWhy
+from signals.reports import ParkedItem, ParkedWhy
 from workers.cli.office import Office, new_decision, office, plain
 from workers.cli.options import AsJson, By, DataFolder, DecisionId, LedgerUrl, PlantFile
 from workers.cli.output import say_result, table
 from workers.cli.running import run_result
+from workers.cli.who import UNSAID
 
 app = typer.Typer(help="Parked production and evidence: list, decide.", no_args_is_help=True)
 
@@ -78,20 +78,20 @@ def decide_parked(
     as_json: AsJson = False,
 ) -> None:
     """Accept or reject a parked item. The first decision stands."""
-    asked = {
-        "decision_id": new_decision(decision_id), "item": item, "accept": verdict is Verdict.ACCEPT, "reason": reason,
-        "order": order, "operation": operation,
-    }  # fmt: skip
-    answer = run_result(_decide(asked, by, plant, data, ledger))
+    decision = DecideParked(
+        decision_id=new_decision(decision_id), item=item, accept=verdict is Verdict.ACCEPT, by=by or UNSAID,
+        reason=reason, order=order, operation=operation,
+    )  # fmt: skip
+    answer = run_result(_decide(decision, by, plant, data, ledger))
     result = {"item": item, "verdict": verdict.value, "accepted": answer.accepted, "message": answer.message}
     say_result(result, f"item {item}: {answer.message}", as_json=as_json)
 
 
-async def _decide(asked: dict[str, Any], by: str, plant: Path, data: Path | None, ledger: str | None) -> Answer:
+async def _decide(asked: DecideParked, by: str, plant: Path, data: Path | None, ledger: str | None) -> Answer:
     async with office(plant, data, ledger) as place:
-        found = await _found(place, asked["item"])
+        found = await _found(place, asked.item)
         decider = await place.decider(Action.PARKED_DECIDE, by=by, lines=lines_of(found))
-        decision = DecideParked(**asked, by=decider.by)
+        decision = asked.model_copy(update={"by": decider.by})
         if found.why is ParkedWhy.NO_SERIAL:  # of an inspection: no line waits for the answer, the ledger keeps it
             await place.ledger.decide_parked(place.plant_id, decision)
             return Answer(decision_id=decision.decision_id, accepted=True, message="recorded")

@@ -7,6 +7,8 @@ from typing import Any
 
 from rich.console import Group, RenderableType
 
+from domain.permissions import Action
+from domain.places import lines_of_order
 from ledger.port import OrderTrace
 from signals.errors import BadInput
 from signals.ids import short_key
@@ -30,8 +32,10 @@ def trace(
 
 async def _trace(order: str, plant: Path, data: Path | None, ledger: str | None) -> OrderTrace:
     async with office(plant, data, ledger) as place:
+        who = await place.look(Action.VIEW_ORDERS)
         found = await place.ledger.trace(place.plant_id, order)
-        if found.order is None and not found.messages:
+        seen = who.sees(lines_of_order(place.plant, found.order, found.messages))
+        if not seen or (found.order is None and not found.messages):
             hint = "`plantwright orders list --plant …` shows the orders that were taken in"
             raise BadInput(f"plant {place.plant_id} knows no order {order}", subject=order, hint=hint)
         return found

@@ -7,23 +7,25 @@ from typing import Annotated, Any
 
 import typer
 
-from domain.roles import may_void
+from domain.permissions import Action
+from domain.roles import VOIDERS, Role, may_void
 from signals.decisions import Answer
 from signals.errors import BadInput
 from signals.exceptions import VoidOrder
 from signals.ids import compensation_workflow_id, plant_task_queue
-from workers.cli.office import Office, new_decision, office, this_person
+from workers.cli.office import Office, new_decision, office
 from workers.cli.options import AsJson, By, DataFolder, DecisionId, LedgerUrl, PlantFile
-from workers.cli.orders import OrderNumber
+from workers.cli.orders import OrderNumber, known_order
 from workers.cli.output import say_result
 from workers.cli.running import run_result
+from workers.cli.who import UNSAID
 
 
 def void_order(
     order: OrderNumber,
     plant: PlantFile,
     reason: Annotated[str, typer.Option("--reason", help="Why; it is kept with the decision.")],
-    role: Annotated[str, typer.Option("--role", help="As what you decide.")] = "planner",
+    role: Annotated[str, typer.Option("--role", help="As what you decide; default: planner, or what you are.")] = "",
     by: By = "",
     decision_id: DecisionId = None,
     data: DataFolder = None,
@@ -31,20 +33,23 @@ def void_order(
     as_json: AsJson = False,
 ) -> None:
     """Declare an order void: all it has booked is reversed, newest first; the order ends as cancelled."""
-    forbidden = may_void(role)
+    forbidden = may_void(role) if role else ""
     if forbidden:
         raise BadInput(forbidden, subject="--role")
-    request = VoidOrder(decision_id=new_decision(decision_id), by=this_person(by), role=role, reason=reason)
-    result = run_result(_void(order, request, plant, data, ledger))
+    asked = VoidOrder(
+        decision_id=new_decision(decision_id), by=by or UNSAID, role=role or Role.PLANNER.value, reason=reason
+    )
+    result = run_result(_void(order, asked, by, role, plant, data, ledger))
     say_result(result, f"order {order}: {result['message']} ({result['workflow']})", as_json=as_json)
 
 
-async def _void(order: str, request: VoidOrder, plant: Path, data: Path | None, ledger: str | None) -> dict[str, Any]:
+async def _void(
+    order: str, asked: VoidOrder, by: str, role: str, plant: Path, data: Path | None, ledger: str | None
+) -> dict[str, Any]:
     async with office(plant, data, ledger) as place:
-        record = await place.ledger.load_order(place.plant_id, order)
-        if record.order is None:
-            hint = "`plantwright orders list --plant …` shows the orders that were taken in"
-            raise BadInput(f"plant {place.plant_id} knows no order {order}", subject=order, hint=hint)
+        lines = await known_order(place, order)
+        decider = await place.decider(Action.ORDER_VOID, by=by, role=role, prefer=VOIDERS, lines=lines)
+        request = asked.model_copy(update={"by": decider.by, "role": decider.role or asked.role})
         if await _is_running(place, order):
             answer = await place.tell(await place.order_handle(order), "void", request, f"order {order}")
         else:
