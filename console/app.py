@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from http import HTTPStatus
@@ -18,6 +19,7 @@ from starlette.responses import Response
 
 from console import api, oidc, pages
 from console.live import Newsroom
+from console.pages import demo
 from console.ports import Services
 from console.problems import Problem, Refused, as_json, is_for_programs, refusal_of
 from console.render import page
@@ -30,7 +32,8 @@ _log = structlog.get_logger(__name__)
 
 def build_app(services: Services) -> FastAPI:
     """The application over these services. It opens nothing and closes nothing of theirs."""
-    news = Newsroom(services.ledger, tuple(services.plants))
+    changes = services.ledger if services.demo is None else demo.DemoNews(services.ledger, services.demo)
+    news = Newsroom(changes, tuple(services.plants))
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -61,6 +64,8 @@ def build_app(services: Services) -> FastAPI:
     app.mount("/static", StaticFiles(directory=Path(__file__).parent / "static"), name="static")
     for router in pages.routers():
         app.include_router(router, include_in_schema=False)
+    if services.demo is not None:
+        app.include_router(demo.router, include_in_schema=False)
     if services.oidc is not None:
         app.include_router(oidc.router, include_in_schema=False)
     app.include_router(api.router, prefix="/api/v1")
@@ -79,7 +84,9 @@ def _tell_errors(app: FastAPI) -> None:
     async def told(request: Request, error: Exception) -> Response:
         refused = refusal_of(error)
         if refused.status is HTTPStatus.INTERNAL_SERVER_ERROR:
-            _log.error("console request failed", path=request.url.path, exc_info=error)
+            # As text: a traceback with local variables would write passwords into the log.
+            said = "".join(traceback.format_exception(error))
+            _log.error("console request failed", path=request.url.path, traceback=said)
         return tell(request, refused)
 
     for kind in (Refused, PlantwrightError):

@@ -14,8 +14,9 @@ from domain.plant import PlantConfig
 from ledger.port import LedgerPort
 from signals.base import Message
 from signals.decisions import Answer, DecideCase, DecideParked
+from signals.demo import DemoView
 from signals.documents import Case
-from signals.holds import HoldAct, HoldContent, HoldRecord, HoldTrigger, InspectionOutcome
+from signals.holds import HoldAct, HoldContent, HoldTrigger, InspectionOutcome
 from signals.people import Actor, SignatureMeaning
 from signals.status import LineStatus, OrderStatus
 
@@ -94,8 +95,6 @@ class Desk(Protocol):
 
     async def order_status(self, plant: str, order: str) -> OrderStatus | None: ...
 
-    async def hold_status(self, plant: str, hold: str) -> HoldRecord | None: ...
-
     async def act_on_hold(self, plant: str, hold: str, act: HoldAct) -> Answer: ...
 
     async def open_hold(self, trigger: HoldTrigger) -> str:
@@ -107,7 +106,7 @@ class Desk(Protocol):
     async def decide_parked(self, plant: str, line: str, decision: DecideParked) -> Answer: ...
 
     async def record_inspection(self, plant: str, outcome: InspectionOutcome) -> Mapping[str, object]:
-        """What became of the result, by name: at least `inspection` and `state`."""
+        """What became of the result: `inspection`, `state`, `against`, `holds`, `parked_items`, `untold`."""
         ...
 
 
@@ -121,6 +120,28 @@ class Changes(Protocol):
 
 class Ledger(LedgerPort, Changes, Protocol):
     """The ledger as the console reads it."""
+
+
+class DemoStage(Protocol):
+    """A demo that plays in the console's own process: what it shows of itself, and what one can do to it."""
+
+    @property
+    def mark(self) -> str:
+        """Differs whenever the view has changed."""
+        ...
+
+    @property
+    def acts(self) -> tuple[str, ...]:
+        """Names for `act`."""
+        ...
+
+    def view(self) -> DemoView | None:
+        """How everything stands; None before the curtain rises."""
+        ...
+
+    async def act(self, name: str) -> tuple[str, ...]:
+        """Do it; what happened, as sentences. Raises BadInput where it is unknown or cannot be done now."""
+        ...
 
 
 class OidcSettings(Message):
@@ -153,6 +174,8 @@ class Services:
     """Sentences for a banner on every page, for example that this is a demo."""
     demo_users: Sequence[tuple[str, str]] = field(default_factory=tuple)
     """Login name and role of users that a demo has made, for a chooser on the sign-in page. Never a password."""
+    demo: DemoStage | None = None
+    """The demo that plays here; its page exists only then."""
 
     @property
     def secure(self) -> bool:

@@ -1,4 +1,4 @@
-"""The console's words in German: English is the key, `locale/de.toml` the catalogue.
+"""The console's words in German: English is the key, `locale/de*.toml` the catalogue.
 
 What the ledger holds (reasons, messages of the ERP) is shown as it was written.
 """
@@ -19,10 +19,10 @@ Translate = Callable[..., str]
 @cache
 def catalogue(language: str) -> Mapping[str, str]:
     """English text to the language's; empty for English."""
-    file = Path(__file__).parent / "locale" / f"{language}.toml"
-    if not file.exists():
-        return {}
-    return tomllib.loads(file.read_text(encoding="utf-8"))["texts"]
+    texts: dict[str, str] = {}
+    for file in sorted((Path(__file__).parent / "locale").glob(f"{language}*.toml")):
+        texts |= tomllib.loads(file.read_text(encoding="utf-8"))["texts"]
+    return texts
 
 
 def translator(language: str) -> Translate:

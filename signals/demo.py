@@ -24,6 +24,7 @@ class DemoFigures(Message):
     order: Code
     operation: Code
     phase: str = ""
+    planned: Amount = ZERO
     machine: DemoPieces = DemoPieces()
     plantwright: DemoPieces = DemoPieces()
     erp: DemoPieces = DemoPieces()
@@ -82,6 +83,17 @@ class DemoView(Message):
     happened: tuple[str, ...] = Field(default=(), description="latest last")
     finished: bool = Field(default=False, description="the line has made everything")
     closed: bool = Field(default=False, description="all orders are closed")
+
+    @property
+    def totals(self) -> tuple[Amount, Amount, Amount]:
+        """Pieces over all operations: machine, Plantwright, ERP."""
+        sides = [(f.machine.total, f.plantwright.total, f.erp.total) for f in self.figures]
+        return sum((s[0] for s in sides), ZERO), sum((s[1] for s in sides), ZERO), sum((s[2] for s in sides), ZERO)
+
+    @property
+    def planned(self) -> Amount:
+        """Pieces over all operations that the orders ask for."""
+        return sum((f.planned for f in self.figures), ZERO)
 
     @property
     def agree(self) -> bool:
