@@ -5,15 +5,18 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import datetime
+import io
+import itertools
 import json
 import os
 import ssl
 import sys
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import pytest
 import pytest_asyncio
@@ -23,6 +26,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from tests.matrix.worlds import ENVIRON, REPOSITORY, SECRET, TENANT, Simulator, simulator
+from workers.cli import run
 from workers.server_ports import free_port
 
 KINDS = ("sap", "oracle", "dynamics")
@@ -226,11 +230,22 @@ class Outcome:
         return [p["name"] for p in self.result["connect"] if not p["ok"] and p["required"]]
 
 
+_limits = itertools.count(200)
+"""A limit of its own for each check: a budget that one check's throttling closed is not the next one's."""
+
+
 async def check(
-    folder: Path, kind: str, url: str, erp: Mapping[str, Any] | None = None, environ: Mapping[str, str] | None = None
+    folder: Path,
+    kind: str,
+    url: str,
+    erp: Mapping[str, Any] | None = None,
+    environ: Mapping[str, str] | None = None,
+    *,
+    command: Command | None = None,
 ) -> Outcome:
-    """Runs the real command; whatever its outcome, it tells no secret and speaks no library's language."""
-    keys: dict[str, Any] = {"kind": kind, "url": url, "plant": "1010", "timeout_seconds": 5, "calls_per_second": 200}
+    """Runs the command; whatever its outcome, it tells no secret and speaks no library's language."""
+    keys: dict[str, Any] = {"kind": kind, "url": url, "plant": "1010", "timeout_seconds": 5}
+    keys["calls_per_second"] = next(_limits)
     if kind == "dynamics":
         keys["token_url"] = f"{url}/{TENANT}/oauth2/v2.0/token"
     keys |= erp or {}
@@ -241,26 +256,41 @@ async def check(
     file = folder / "plant.toml"
     file.write_text("\n".join([BEFORE_ERP, *lines, LINES]))
     secrets = {**ENVIRON, **OAUTH, "SAP_CLIENT_SECRET": SECRET, "TRYTON_USER": "mes", "TRYTON_PASSWORD": SECRET}
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "workers.cli", "check", str(file), "--connect", "--json",
-        cwd=REPOSITORY, env={**os.environ, **secrets, **(environ or {})},
-        stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
-    )  # fmt: skip
-    out, err = await process.communicate()
-    said = err.decode()
+    arguments = ["check", str(file), "--connect", "--json"]
+    code, out, said = await (command or in_this_process)(arguments, {**secrets, **(environ or {})})
     assert not [word for word in JARGON if word in said + json.dumps(json.loads(out).get("connect"))], said
-    assert process.returncode is not None
-    if process.returncode == 0:
+    if code == 0:
         assert said == ""
     else:
         assert said.startswith("error: ") and said.count("\n") == 1, said
-    return Outcome(process.returncode, json.loads(out), said.removeprefix("error: ").rstrip("\n"))
+    return Outcome(code, json.loads(out), said.removeprefix("error: ").rstrip("\n"))
+
+
+Command = Callable[[Sequence[str], Mapping[str, str]], Awaitable[tuple[int, str, str]]]
+"""Runs a command with these variables: exit code, stdout, stderr."""
+
+
+async def in_this_process(arguments: Sequence[str], environ: Mapping[str, str]) -> tuple[int, str, str]:
+    out, err = io.StringIO(), io.StringIO()
+    with mock.patch.dict(os.environ, environ), contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        code = await asyncio.to_thread(run, arguments)
+    return code, out.getvalue(), err.getvalue()
+
+
+async def as_a_process(arguments: Sequence[str], environ: Mapping[str, str]) -> tuple[int, str, str]:
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "workers.cli", *arguments,
+        cwd=REPOSITORY, env={**os.environ, **environ}, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
+    )  # fmt: skip
+    out, err = await process.communicate()
+    assert process.returncode is not None
+    return process.returncode, out.decode(), err.decode()
 
 
 @pytest.mark.parametrize("kind", KINDS)
 async def test_a_connection_that_works_is_told_thing_by_thing_and_nothing_is_booked(erps, kind, tmp_path):
     before = await erps[kind].books()
-    outcome = await check(tmp_path, kind, erps[kind].url)
+    outcome = await check(tmp_path, kind, erps[kind].url, command=as_a_process)
     assert await erps[kind].books() == before
     assert (outcome.code, outcome.result["problems"]) == (0, [])
     assert outcome.tried[0] == "log-on"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
+import threading
 from collections.abc import Coroutine
 from typing import Any, TypeVar
 
@@ -44,8 +45,10 @@ async def _interruptible(work: Coroutine[Any, Any, T]) -> T:
 
 
 def _cancel_on_signals(task: asyncio.Task[Any]) -> list[int]:
-    """Cancels once per signal; the list tells which came."""
+    """Cancels once per signal; the list tells which came. Off the main thread there are no signals to hear."""
     asked: list[int] = []
+    if threading.current_thread() is not threading.main_thread():
+        return asked
 
     def stop(number: int) -> None:
         asked.append(number)
