@@ -161,9 +161,29 @@ class QifReader:
         element = Element(name, attributes, line)
         self._open.append(element)
         if name in PASSED_OVER:
-            self._over += 1
-        elif name == "MeasurementResults" and not self._over:
+            self._pass_over()
+        elif name == "MeasurementResults":
             self._result = _Result(line)
+
+    def _pass_over(self) -> None:
+        """Only count how deep it goes until it ends: these parts are by far the largest."""
+        self._over = 1
+        self._parser.StartElementHandler = self._deeper
+        self._parser.EndElementHandler = self._higher
+        self._parser.CharacterDataHandler = None
+
+    def _deeper(self, _: str, __: dict[str, str]) -> None:
+        self._over += 1
+        if self._over > DEEPEST:
+            self._refuse(f"nests more than {DEEPEST} elements", self._parser.CurrentLineNumber)
+
+    def _higher(self, _: str) -> None:
+        self._over -= 1
+        if self._over == 0:
+            self._open.pop()
+            self._parser.StartElementHandler = self._start
+            self._parser.EndElementHandler = self._end
+            self._parser.CharacterDataHandler = self._text
 
     def _check_root(self, space: str, name: str, attributes: dict[str, str], line: int) -> None:
         if name != ROOT or space != NAMESPACE:
@@ -173,7 +193,7 @@ class QifReader:
             self._refuse(f"says versionQIF {version or '(none)'}; version 2.1 is read", line)
 
     def _text(self, text: str) -> None:
-        if self._over or not self._open:
+        if not self._open:
             return
         element = self._open[-1]
         if sum(map(len, element.texts)) + len(text) > LONGEST_TEXT:
@@ -184,11 +204,6 @@ class QifReader:
 
     def _end(self, _: str) -> None:
         element = self._open.pop()
-        if element.name in PASSED_OVER:
-            self._over -= 1
-            return
-        if self._over:
-            return
         if element.name in COUNTED:
             self._check_count(element)
         if not self._open:

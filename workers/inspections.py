@@ -65,6 +65,7 @@ class Told:
     operation: str = ""
     batch: str = ""
     kind: Kind | None = None
+    by: str = ""
 
 
 @dataclass
@@ -180,8 +181,9 @@ class Inspections:
         name, ids = identities(plant.id, document.qpid, document.pieces)
         kind: Kind = told.kind or ("first_article" if document.mode.startswith(FIRST_ARTICLE) else "in_process")
         at = time_said(document.created, plant.zone, now)
+        source = f"QIF {document.qpid or name}" + (f", taken in by {told.by}" if told.by else "")
         pieces = [
-            self._piece(statement, name, identity, told, kind, at, f"QIF {document.qpid or name}")
+            self._piece(statement, name, identity, told, kind, at, source)
             for statement, identity in zip(document.pieces, ids, strict=True)
         ]
         return _Read(str(file), name, tuple(pieces), document)
