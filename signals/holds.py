@@ -259,6 +259,7 @@ class HoldDecisionMade(Message):
     needs_second: tuple[str, ...] = Field(default=(), description="roles one of which must sign too; empty: none")
     second: Actor | None = None
     signatures: tuple[Signature, ...] = ()
+    executed_at: UtcTime | None = Field(default=None, description="when all that it asks was done; it counts no more")
 
 
 class HoldPosting(Message):

@@ -5,7 +5,6 @@ One factory for production, demo, tests and replay, so that all run the same opt
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
@@ -29,6 +28,7 @@ from temporalio.worker import Worker
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
 
 from activities.exceptions import ExceptionActivities
+from activities.holds import HoldActivities
 from activities.ledger import LedgerActivities
 from activities.notify import NotificationChannel, NotifyActivities
 from activities.orders import OrderActivities, PlantRef
@@ -39,6 +39,7 @@ from domain.plant_notify import NotifyConfig
 from erp.port import ErpPort
 from ledger.port import LedgerPort
 from signals.ids import erp_task_queue, intake_workflow_id, plant_task_queue
+from workers.hold_desk import keep_holds_running
 from workflows.common import TASK_TIMEOUT
 from workflows.compensation import Compensation
 from workflows.erp_exception import ErpException
@@ -46,13 +47,14 @@ from workflows.line import Line
 from workflows.notifying import Notify
 from workflows.order_intake import OrderIntake
 from workflows.production_order import ProductionOrder
+from workflows.quality_hold import QualityHold
 
 log = structlog.get_logger(__name__)
 
 OUR_ROOMS = ("signals", "domain", "erp", "ledger", "activities")
 """Pure or replay-safe modules that the sandbox need not load again for every run."""
 
-WORKFLOWS: list[type] = [Line, ProductionOrder, OrderIntake, ErpException, Compensation, Notify]
+WORKFLOWS: list[type] = [Line, ProductionOrder, OrderIntake, ErpException, Compensation, Notify, QualityHold]
 
 
 @dataclass(frozen=True)
@@ -95,6 +97,7 @@ def build_workers(
         ledger, plant.notify if channels is not None else NotifyConfig(), channels or {}, now=utc_now
     )
     people = PeopleActivities(ledger, now=utc_now)
+    holds = HoldActivities(erp, ledger, plant, now=utc_now)
     common: dict[str, Any] = {
         "graceful_shutdown_timeout": timedelta(seconds=chosen.graceful_seconds),
         "identity": chosen.identity,
@@ -108,6 +111,7 @@ def build_workers(
             memory.record_line,
             memory.decide_parked,
             memory.load_order,
+            memory.order_holds,
             memory.set_phase,
             memory.note_cases,
             memory.decide_case,
@@ -119,6 +123,11 @@ def build_workers(
             exceptions.finish_compensation,
             told.notify,
             people.verify_act,
+            holds.open_hold,
+            holds.load_hold,
+            holds.hold_triggers,
+            holds.record_hold,
+            holds.give_up_hold_postings,
         ],
         workflow_runner=sandbox(),
         max_cached_workflows=chosen.max_cached_workflows,
@@ -133,6 +142,7 @@ def build_workers(
             postings.resume_posting,
             postings.verify_posting,
             exceptions.check_void,
+            holds.locate_hold,
             orders.take_order,
             orders.take_released_orders,
             orders.take_order_changes,
@@ -192,4 +202,4 @@ async def run_plant_worker(
         on_ready(
             {"plant": plant.plant.id, "queues": [plant_task_queue(plant.plant.id), erp_task_queue(plant.plant.id)]}
         )
-        await asyncio.Event().wait()
+        await keep_holds_running(client, ledger, plant.plant.id)

@@ -1,0 +1,285 @@
+"""What the QualityHold workflow asks for: its triggers, the record in the ledger, where the ERP has the material."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
+from decimal import Decimal
+from uuid import UUID
+
+from temporalio import activity
+from temporalio.exceptions import ApplicationError
+
+from domain.hold_plan import Located, StockPlace
+from domain.hold_process import HoldSettings
+from domain.hold_times import HoldTimes
+from domain.plant import PlantConfig
+from erp.port import ErpPort
+from ledger.hold_port import OpenedHold
+from ledger.port import LedgerPort
+from signals.base import ZERO, Code, Message, UtcTime
+from signals.bookings import StockKind
+from signals.documents import PostingState
+from signals.erp_reads import StockLine
+from signals.errors import ErpError, ErpRejected, ErpUnavailable, ErrorType
+from signals.holds import HoldRecord, HoldSearch, HoldTrigger
+from signals.orders import ConfirmationMode, OutputKind, ProductionOrder
+from signals.stock import MaterialPosition
+
+CALLS_PER_ATTEMPT = 8
+"""An attempt to settle a posting makes at most so many ERP calls, one after the other."""
+RETRY_AFTER = timedelta(seconds=5)
+BLOCKED_WORDS = ("", "blocked")
+"""The ERP's own words for blocked stock; another one is the state of a whole batch."""
+
+
+class HoldRef(Message):
+    """A hold of a plant."""
+
+    plant: Code
+    hold: Code
+
+
+class HoldLoaded(Message):
+    """All a hold's workflow must know at its start. No record: the ledger does not know the hold."""
+
+    record: HoldRecord | None = None
+    triggers: tuple[HoldTrigger, ...] = ()
+    settings: HoldSettings
+
+
+class HoldTriggers(Message):
+    """A hold's triggers, in the ledger's order."""
+
+    triggers: tuple[HoldTrigger, ...] = ()
+
+
+class HoldPostings(Message):
+    """Postings of a hold by their keys, and why they are given up."""
+
+    plant: Code
+    keys: tuple[UUID, ...] = ()
+    message: str = ""
+
+
+class LocateRequest(Message):
+    """A hold as it stands; its history is not needed."""
+
+    record: HoldRecord
+
+
+class LocateResult(Message):
+    """Where the material is. Without it the ERP did not answer."""
+
+    located: Located | None = None
+    next_try_at: UtcTime | None = None
+
+
+class HoldActivities:
+    """Reads and writes the ledger; reads the ERP, never posts."""
+
+    def __init__(self, erp: ErpPort, ledger: LedgerPort, plant: PlantConfig, *, now: Callable[[], datetime]) -> None:
+        self._erp = erp
+        self._ledger = ledger
+        self._plant = plant
+        self._now = now
+
+    # --- ledger ------------------------------------------------------------------------------------------
+    @activity.defn(name="open_hold")
+    async def open_hold(self, trigger: HoldTrigger) -> OpenedHold:
+        """Block locally, and say which hold took the trigger in."""
+        return await self._ledger.open_hold(trigger)
+
+    @activity.defn(name="load_hold")
+    async def load_hold(self, ref: HoldRef) -> HoldLoaded:
+        """The hold with all its triggers, and the plant's rules."""
+        if ref.plant != self._plant.plant.id:
+            message = f"this worker serves plant {self._plant.plant.id}, not {ref.plant}; start it by its own plant"
+            raise ApplicationError(message, type=ErrorType.BAD_INPUT.value, non_retryable=True)
+        record = await self._ledger.hold(ref.plant, ref.hold)
+        return HoldLoaded(
+            record=record,
+            triggers=tuple(await self._ledger.hold_triggers(ref.plant, ref.hold)),
+            settings=await self._settings(record),
+        )
+
+    @activity.defn(name="hold_triggers")
+    async def hold_triggers(self, ref: HoldRef) -> HoldTriggers:
+        """All triggers that the ledger has given this hold."""
+        return HoldTriggers(triggers=tuple(await self._ledger.hold_triggers(ref.plant, ref.hold)))
+
+    @activity.defn(name="record_hold")
+    async def record_hold(self, record: HoldRecord) -> bool:
+        """False where the ledger knows a reason that the record does not, and it would end the hold."""
+        return await self._ledger.record_hold(record)
+
+    @activity.defn(name="give_up_hold_postings")
+    async def give_up_hold_postings(self, request: HoldPostings) -> HoldPostings:
+        """Cancel what the ERP certainly has not booked, with its cases. Answers the keys that are given up."""
+        await self._ledger.give_up_postings(request.plant, list(request.keys), request.message)
+        gone: list[UUID] = []
+        for key in request.keys:
+            posting = await self._ledger.posting(key)
+            if posting is None or posting.state is PostingState.CANCELLED:
+                gone.append(key)
+        return request.model_copy(update={"keys": tuple(gone)})
+
+    async def _settings(self, record: HoldRecord | None) -> HoldSettings:
+        plant = self._plant
+        order = None
+        if record is not None and record.scope.order:
+            order = await self._ledger.order_data(record.plant, record.scope.order)
+        within = timedelta(minutes=plant.quality.decide_within_minutes)
+        return HoldSettings(
+            quality=plant.quality.model_copy(update={"rules": ()}),
+            times=HoldTimes(site=plant.plant, shifts=plant.shifts, within=within),
+            mode=plant.posting.mode,
+            attempt_seconds=plant.erp.timeout_seconds * CALLS_PER_ATTEMPT + 5,
+            needs_serials=bool(order and order.serial_profile),
+        )
+
+    # --- the ERP -----------------------------------------------------------------------------------------
+    @activity.defn(name="locate_hold")
+    async def locate_hold(self, request: LocateRequest) -> LocateResult:
+        """The position by which the ERP can hold it: nothing in stock yet, free, a batch, in inspection."""
+        record = request.record
+        try:
+            order = await self._order(record)
+            material = record.scope.material or (order.material if order else "")
+            lines: list[StockLine] = []
+            readable = self._can_read_stock()
+            if material and readable:
+                lines = [x for x in await self._erp.stock(material, record.scope.batch) if x.quantity > 0]
+        except ErpUnavailable as error:
+            wait = timedelta(seconds=error.retry_after) if error.retry_after else RETRY_AFTER
+            return LocateResult(next_try_at=self._now() + wait)
+        except ErpError as error:
+            raise ApplicationError(str(error), error.code, type=error.type.value, non_retryable=True) from error
+        others = await self._held_by_others(record, material)
+        located = position_of(record, order, lines, others, readable=readable)
+        return LocateResult(located=located.model_copy(update={"material": material, **_scrap_place(record, order)}))
+
+    def _can_read_stock(self) -> bool:
+        declared = self._erp.capabilities.reads.get("stock")
+        return declared is not None and declared.supported
+
+    async def _order(self, record: HoldRecord) -> ProductionOrder | None:
+        """As the ERP has it now; an order that it does not know makes no difference to the block."""
+        if not record.scope.order:
+            return None
+        try:
+            return await self._erp.read_order(record.scope.order)
+        except ErpRejected:
+            return await self._ledger.order_data(record.plant, record.scope.order)
+
+    async def _held_by_others(self, record: HoldRecord, material: str) -> Decimal:
+        """Blocked stock of the material that other open holds have put there."""
+        if not material or record.scope.batch:
+            return ZERO
+        found = await self._ledger.holds(record.plant, HoldSearch(material=material))
+        placed = [p for r in found if r.hold != record.hold and not r.scope.batch for p in r.postings]
+        return sum((p.quantity for p in placed if p.what == "block" and p.state == "done"), ZERO)
+
+
+def position_of(
+    record: HoldRecord,
+    order: ProductionOrder | None,
+    lines: Sequence[StockLine],
+    others: Decimal = ZERO,
+    *,
+    readable: bool = True,
+) -> Located:
+    """Where the held material is, by what the ERP has on hand and the order has delivered."""
+    scope = record.scope
+    if not readable:
+        return _unread(record)
+    if any(x.kind is StockKind.INSPECTION for x in lines) and (record.inspection_lot or scope.batch):
+        return Located(position=MaterialPosition.IN_INSPECTION, inspection_lot=record.inspection_lot)
+    received = _received(order)
+    if not lines or (order is not None and not scope.batch and not received):
+        gone = order is None or received > 0
+        was_there = any(p.what == "block" and p.state == "done" for p in record.postings)
+        return Located(position=MaterialPosition.CONSUMED if gone and was_there else MaterialPosition.IN_WORK)
+    if scope.batch:
+        return _of_batch(record, lines)
+    quantity = record.quantity or sum((x.quantity for x in lines), ZERO)  # nobody said how much: all of it
+    share = min(quantity, received) if order is not None else quantity
+    return _of_free_stock(record, lines, others, share)
+
+
+def _unread(record: HoldRecord) -> Located:
+    """The ERP's stock cannot be read: what the trigger says is all that is known."""
+    scope = record.scope
+    place = StockPlace(storage_location=record.storage_location, free=record.quantity)
+    if record.inspection_lot:
+        return Located(position=MaterialPosition.IN_INSPECTION, inspection_lot=record.inspection_lot)
+    if scope.order or not record.quantity:
+        return Located()
+    return Located(position=MaterialPosition.BATCH if scope.batch else MaterialPosition.UNRESTRICTED, places=(place,))
+
+
+def _received(order: ProductionOrder | None) -> Decimal:
+    if order is None:
+        return ZERO
+    return sum((o.received for o in order.outputs if o.kind is OutputKind.MAIN), ZERO)
+
+
+def _of_batch(record: HoldRecord, lines: Sequence[StockLine]) -> Located:
+    """A batch is restricted as a whole; where all of it lies in blocked stock already, it is held there."""
+    places = _places(record, lines)
+    whole = any(p.free or p.restricted for p in places)
+    return Located(position=MaterialPosition.BATCH if whole else MaterialPosition.UNRESTRICTED, places=places)
+
+
+def _of_free_stock(record: HoldRecord, lines: Sequence[StockLine], others: Decimal, share: Decimal) -> Located:
+    """So much of the material's stock as is held: what lies blocked and is no other hold's first, then free stock."""
+    places: list[StockPlace] = []
+    blocked = max(ZERO, sum((p.blocked for p in _places(record, lines)), ZERO) - others)
+    left_blocked = min(blocked, share)
+    left_free = share - left_blocked
+    for place in _places(record, lines):
+        mine, free = min(place.blocked, left_blocked), min(place.free, left_free)
+        left_blocked, left_free = left_blocked - mine, left_free - free
+        if mine or free:
+            places.append(StockPlace(storage_location=place.storage_location, free=free, blocked=mine))
+    return Located(position=MaterialPosition.UNRESTRICTED, places=tuple(places))
+
+
+def _places(record: HoldRecord, lines: Sequence[StockLine]) -> tuple[StockPlace, ...]:
+    """By storage location, the trigger's own first, then by how much lies there."""
+    found: dict[str, StockPlace] = {}
+    for line in lines:
+        place = found.get(line.storage_location, StockPlace(storage_location=line.storage_location))
+        name = "free"
+        if line.kind is StockKind.BLOCKED:
+            name = "blocked" if line.hold in BLOCKED_WORDS else "restricted"
+        elif line.kind is StockKind.INSPECTION:
+            continue
+        amount = getattr(place, name) + line.quantity
+        found[line.storage_location] = place.model_copy(update={name: amount})
+    first = record.storage_location
+    return tuple(
+        sorted(
+            found.values(),
+            key=lambda p: (p.storage_location != first, -(p.free + p.blocked + p.restricted), p.storage_location),
+        )
+    )
+
+
+def _scrap_place(record: HoldRecord, order: ProductionOrder | None) -> dict[str, object]:
+    """The operation after the one that made it: scrap posts where it is found."""
+    if order is None or order.find_operation(record.scope.operation) is None:
+        return {}
+    made = order.find_operation(record.scope.operation)
+    assert made is not None
+    later = [
+        o
+        for o in order.operations
+        if o.sequence == made.sequence
+        and o.operation > made.operation
+        and o.confirmation in (ConfirmationMode.REQUIRED, ConfirmationMode.MILESTONE)
+    ]
+    if not later:
+        return {}
+    found = min(later, key=lambda o: o.operation)
+    return {"scrap_operation": found.operation, "sequence": found.sequence, "work_centre": found.work_centre}

@@ -1,0 +1,263 @@
+"""The ERP's side of a hold: find the material, block it, carry a decision out. Part of the QualityHold workflow.
+
+Each step is one posting with a key of its own. What the ERP refuses, or nobody knows of, becomes an ErpException as
+with orders; the hold goes on, and goes by the key once a person has decided.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from temporalio import workflow
+from temporalio.exceptions import ActivityError, ApplicationError
+
+with workflow.unsafe.imports_passed_through():
+    from activities.holds import HoldActivities, HoldPostings, LocateRequest
+    from activities.posting import ErpActivities, PostingDraft, ResumeRequest, SettleResult
+    from domain.error_catalogue import judge
+    from domain.hold_plan import plan_block, plan_dispositions
+    from domain.hold_process import LONGEST_LOOK, SHORTEST_LOOK, HoldProcess, HoldStep
+    from domain.shifts import production_day
+    from signals.base import ZERO
+    from signals.documents import Case, CaseKind, PostingState
+    from signals.errors import ErrorType
+    from signals.holds import HoldState
+    from signals.ids import case_id, erp_task_queue
+    from signals.stock import MaterialPosition
+    from signals.transactions import PostingIntent
+    from workflows.common import FEW_ATTEMPTS, LEDGER_TIMEOUT, LONGEST_PAUSE, PAUSE
+    from workflows.exception_messages import ExceptionInput, start_exception
+
+DONE = (PostingState.POSTED, PostingState.ADOPTED, PostingState.SHADOW)
+LOOK_AT_CASES = timedelta(hours=1)
+"""A decision on a step's case is told by signal; without one its posting is looked at so often."""
+
+
+class HoldSteps:
+    """What the ERP is asked for one hold."""
+
+    def __init__(self, state: HoldProcess) -> None:
+        self.state = state
+
+    # --- where the material is ---------------------------------------------------------------------------
+    def is_due_to_locate(self) -> bool:
+        state = self.state
+        due = state.look_at is None or workflow.now() >= state.look_at
+        if state.record.state is HoldState.EXECUTING:
+            return state.locate and due and not state.planned and not _open(state.blocking)
+        return due and (state.locate or state.look_at is not None)
+
+    async def locate(self) -> None:
+        """Ask the ERP; then everything that is still free is to be blocked."""
+        state, now = self.state, workflow.now()
+        request = LocateRequest(record=state.record.model_copy(update={"history": (), "decisions": ()}))
+        try:
+            result = await workflow.execute_activity_method(
+                HoldActivities.locate_hold,
+                request,
+                task_queue=erp_task_queue(state.record.plant),
+                start_to_close_timeout=self._attempt,
+                retry_policy=FEW_ATTEMPTS,
+            )
+        except ActivityError as error:
+            workflow.logger.warning("material of the hold not located: %s", error.cause)
+            state.locate, state.look_at = True, workflow.now() + LONGEST_PAUSE
+            return
+        if result.located is None:
+            state.locate, state.look_at = True, result.next_try_at or now + PAUSE
+            return
+        state.locate, state.look_at, state.located = False, None, result.located
+        if state.record.state is HoldState.EXECUTING:
+            return
+        if state.record.quantity == ZERO and state.located.in_stock:
+            state.note("quantity", f"the ERP has {state.located.in_stock:f} of it in stock", workflow.now())
+            state.change(quantity=state.located.in_stock)
+            state.content_changed("its quantity became known", workflow.now())
+        if not _open(state.blocking):
+            day = production_day(state.settings.times.site, workflow.now())
+            state.blocking = [state.new_step(p) for p in plan_block(state.record, state.located, day)]
+            state.block_stands(workflow.now())
+        state.show_steps()
+        self._look_later()
+
+    def _look_later(self) -> None:
+        """What is in work arrives in stock sooner or later; what has arrived all of it needs no further look."""
+        state = self.state
+        in_work = state.located.position is MaterialPosition.IN_WORK
+        if in_work or (state.record.scope.order and state.located.in_stock < state.record.quantity):
+            state.look_at = workflow.now() + state.look_pause
+            state.look_pause = min(state.look_pause * 2, LONGEST_LOOK)
+        else:
+            state.look_pause = SHORTEST_LOOK
+
+    # --- carrying out ------------------------------------------------------------------------------------
+    def is_due_to_give_up(self) -> bool:
+        """A decision came before the ERP has blocked: what certainly was not booked need not be booked any more."""
+        state = self.state
+        asked = state.record.state is HoldState.EXECUTING and not state.planned
+        return asked and any(s.key is not None and not s.gave_up for s in _open(state.blocking))
+
+    async def give_up(self) -> None:
+        state = self.state
+        waiting = [s for s in _open(state.blocking) if s.key is not None and not s.gave_up]
+        request = HoldPostings(
+            plant=state.record.plant,
+            keys=tuple(s.key for s in waiting if s.key is not None),
+            message=f"hold {state.record.hold} is decided",
+        )
+        try:
+            gone = await workflow.execute_activity_method(
+                HoldActivities.give_up_hold_postings,
+                request,
+                start_to_close_timeout=LEDGER_TIMEOUT,
+                retry_policy=FEW_ATTEMPTS,
+            )
+        except ActivityError as error:
+            workflow.logger.warning("postings of the hold not given up: %s", error.cause)
+            await workflow.sleep(PAUSE)
+            return
+        for step in waiting:
+            step.gave_up = True
+            if step.key in gone.keys:
+                step.state, step.message = "skipped", "decided before the ERP had blocked it"
+            else:
+                step.again, step.state, step.next_try_at = True, "waiting", None
+        state.show_steps()
+
+    def is_due_to_plan(self) -> bool:
+        state = self.state
+        if state.record.state is not HoldState.EXECUTING or state.planned:
+            return False
+        return not state.locate and not _open(state.blocking)
+
+    def plan(self) -> None:
+        """All steps of the decision, before the first of them."""
+        state = self.state
+        day = production_day(state.settings.times.site, workflow.now())
+        planned = plan_dispositions(state.record, state.located, state.dispositions, day)
+        state.executing = [state.new_step(p) for p in planned]
+        state.planned = True
+        state.show_steps()
+
+    def is_finished(self) -> bool:
+        state = self.state
+        return state.record.state is HoldState.EXECUTING and state.planned and not _open(state.executing)
+
+    # --- one step ----------------------------------------------------------------------------------------
+    def due_step(self) -> HoldStep | None:
+        """The first step whose time has come; a decision's steps go one after the other."""
+        state, now = self.state, workflow.now()
+        waiting = [*_open(state.blocking), *_open(state.executing)[:1]]
+        return next((s for s in waiting if _is_due(s) and (s.next_try_at is None or now >= s.next_try_at)), None)
+
+    async def run(self, step: HoldStep) -> None:
+        """One attempt at one step."""
+        state = self.state
+        step.tried = True
+        if step.transaction is None:
+            self._by_hand(step)
+            return
+        try:
+            result = await self._settle(step)
+        except ActivityError as error:
+            workflow.logger.warning("step %s of the hold not settled: %s", step.what, error.cause)
+            step.next_try_at = workflow.now() + PAUSE
+            if isinstance(error.cause, ApplicationError) and error.cause.type == ErrorType.BAD_INPUT:
+                step.message, step.transaction = f"{step.what} by hand: {error.cause}", None
+            return
+        await self._read(step, result)
+        if step in state.blocking and state.record.state is not HoldState.EXECUTING:
+            state.block_stands(workflow.now())
+        state.show_steps()
+
+    async def _settle(self, step: HoldStep) -> SettleResult:
+        state = self.state
+        assert step.key is not None and step.transaction is not None
+        queue = erp_task_queue(state.record.plant)
+        if step.again:
+            request = ResumeRequest(plant=state.record.plant, key=step.key, mode=state.settings.mode, approved=True)
+            return await workflow.execute_activity_method(
+                ErpActivities.resume_posting,
+                request,
+                task_queue=queue,
+                start_to_close_timeout=self._attempt,
+                retry_policy=FEW_ATTEMPTS,
+            )
+        intent = PostingIntent(key=step.key, transaction=step.transaction, report_ids=(str(step.key),))
+        draft = PostingDraft(plant=state.record.plant, intent=intent, mode=state.settings.mode, approved=True)
+        return await workflow.execute_activity_method(
+            ErpActivities.settle_posting,
+            draft,
+            task_queue=queue,
+            start_to_close_timeout=self._attempt,
+            retry_policy=FEW_ATTEMPTS,
+        )
+
+    async def _read(self, step: HoldStep, result: SettleResult) -> None:
+        state, now = self.state, workflow.now()
+        outcome = next((o for o in result.outcomes if o.key == step.key), None)
+        if outcome is None or not outcome.state.is_settled:
+            step.message = outcome.message if outcome is not None else ""
+            step.next_try_at = result.next_try_at or now + LONGEST_PAUSE
+            return
+        step.document, step.message, step.again = outcome.document, outcome.message, False
+        if outcome.state in DONE:
+            step.state, step.next_try_at = "done", None
+            shadow = outcome.state is PostingState.SHADOW
+            text = f"{step.what}: {'computed only (shadow)' if shadow else outcome.document or 'booked'}"
+            state.note("erp", text, now)
+            return
+        if outcome.state is PostingState.CANCELLED:
+            step.state, step.next_try_at = "skipped", None
+            state.note("erp", f"{step.what}: left unbooked by a person's decision", now)
+            return
+        first = step.state != "failed"
+        step.state, step.next_try_at, step.again = "failed", now + LOOK_AT_CASES, True
+        if first:
+            state.note("erp", f"{step.what} failed: {outcome.message or outcome.error_code}", now)
+        assert step.key is not None
+        me = workflow.info().workflow_id
+        await start_exception(ExceptionInput(plant=state.record.plant, posting_key=step.key, report_to=me))
+
+    def _by_hand(self, step: HoldStep) -> None:
+        """Nothing books it from here: a case says what a person books, and the hold waits for it."""
+        state = self.state
+        found = judge(CaseKind.HOLD_BY_HAND)
+        subject = f"{state.record.hold}:{step.number}"
+        case = Case(
+            case_id=case_id(state.record.plant, "", CaseKind.HOLD_BY_HAND.value, subject),
+            plant=state.record.plant,
+            order="",
+            kind=CaseKind.HOLD_BY_HAND,
+            owner_role=found.owner.value,
+            summary=step.message,
+            allowed=found.trouble.actions,
+            hold=state.record.hold,
+        )
+        step.case_id, step.state = case.case_id, "failed"
+        state.cases.append(case)
+        state.note("by_hand", step.message, workflow.now())
+        state.show_steps()
+
+    def case_decided(self, case: str) -> None:
+        """A person decided a case: a step by hand is done, a posting goes on by its key."""
+        for step in self.state.pending:
+            if step.case_id == case:
+                step.state = "done"
+                self.state.note("by_hand", f"{step.what} is done by hand", workflow.now())
+            elif step.state == "failed" and step.key is not None and step.transaction is not None:
+                step.again, step.state, step.next_try_at = True, "waiting", None
+        self.state.show_steps()
+
+    @property
+    def _attempt(self) -> timedelta:
+        return timedelta(seconds=self.state.settings.attempt_seconds)
+
+
+def _open(steps: list[HoldStep]) -> list[HoldStep]:
+    return [s for s in steps if not s.is_over]
+
+
+def _is_due(step: HoldStep) -> bool:
+    """A step by hand is asked for once; a failed posting is looked at again now and then."""
+    return step.state == "waiting" or (step.state == "failed" and step.transaction is not None)
