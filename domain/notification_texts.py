@@ -84,7 +84,11 @@ def rendered(
     """The text in a language. The link is left out where the console's address is not known."""
     facts = {name: one_line(value) for name, value in notification.facts.items()}
     headline = HEADLINES[language][notification.kind].replace("{subject}", facts.get("subject", "")).strip()
-    link = f"{console_url}{notification.link}" if console_url and notification.link.startswith("/") else ""
+    link = (
+        f"{console_url}/p/{notification.plant}{notification.link}"
+        if console_url and notification.link.startswith("/")
+        else ""
+    )
     listed = [f"{label}: {facts[name]}" for name, label in LABELS[language].items() if facts.get(name)]
     paragraphs = [facts.get("what", ""), "\n".join(listed), ASKS[language][notification.kind], link]
     return RenderedNotification(

@@ -38,7 +38,7 @@ class Notification(Message):
     users: tuple[str, ...] = Field(default=(), description="logins; beside the roles")
     facts: dict[str, str] = Field(default_factory=dict)
     severity: int = Field(default=3, ge=1, le=4, description="1 is the most urgent")
-    link: str = Field(default="", description="path of the page at the console, for example /holds/H-1")
+    link: str = Field(default="", description="path among the plant's pages at the console, for example /holds/H-1")
     at: UtcTime
 
 

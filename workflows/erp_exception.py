@@ -226,7 +226,7 @@ class ErpException:
             roles=(rung.role.value,),
             facts={name: value for name, value in facts.items() if value},
             severity=min(4, severity_of(case, rung.level)),
-            link=f"/exceptions/{case.case_id}",
+            link=f"/cases/{case.case_id}",
             at=workflow.now(),
         )
 

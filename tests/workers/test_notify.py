@@ -180,9 +180,7 @@ async def tell(
     return {d.channel: d.state for d in told.deliveries}
 
 
-async def test_a_notification_reaches_roles_and_users_once_however_often_it_is_asked_for(
-    ledger, mail, hook
-):
+async def test_a_notification_reaches_roles_and_users_once_however_often_it_is_asked_for(ledger, mail, hook):
     wanted = config(mail_channel(mail.port), hook_channel())
     notification = opened_hold(users=("qe-1",))
     for _ in range(2):
@@ -194,9 +192,9 @@ async def test_a_notification_reaches_roles_and_users_once_however_often_it_is_a
     assert message["To"] == "qe-1@example.com, quality@example.com"
     text = message.get_content()
     assert "press force 452 kN is above 430 kN" in text and "Order: 1000001" in text
-    assert "https://console.example.com/holds/H-1" in text
+    assert "https://console.example.com/p/p1/holds/H-1" in text
     card = body["attachments"][0]["content"]
-    assert card["actions"][0]["url"] == "https://console.example.com/holds/H-1"
+    assert card["actions"][0]["url"] == "https://console.example.com/p/p1/holds/H-1"
     assert await ledger.notifications("p1", roles=["quality engineer"]) == [notification]
     assert await ledger.notifications("p1", roles=["planner"]) == []
     assert await ledger.notifications("p2") == []
