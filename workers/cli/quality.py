@@ -9,8 +9,9 @@ from typing import Annotated, Any, Literal
 
 import typer
 
+from domain.permissions import Action
 from workers.cli.office import office
-from workers.cli.options import AsJson, DataFolder, LedgerUrl, PlantFile
+from workers.cli.options import AsJson, By, DataFolder, LedgerUrl, PlantFile
 from workers.cli.output import say_progress, say_result, table
 from workers.cli.running import run_result
 
@@ -32,12 +33,13 @@ def import_results(
     operation: Annotated[str, typer.Option("--operation", help="And its operation.")] = "",
     batch: Annotated[str, typer.Option("--batch", help="Batch the pieces are of.")] = "",
     kind: Annotated[Kind | None, typer.Option("--kind", help="Default: what the file says, else in_process.")] = None,
+    by: By = "",
     data: DataFolder = None,
     ledger: LedgerUrl = None,
     as_json: AsJson = False,
 ) -> None:
     """Take results in, all files or none. The same results again, under whatever name, change nothing."""
-    result = run_result(_import(files, plant, (order, operation, batch), kind, data, ledger))
+    result = run_result(_import(files, plant, (order, operation, batch), kind, by, data, ledger))
     shown = table("Inspection results", "file", "material", "parts", "passed", "held", "parked",
                   numbers=("parts", "passed", "held", "parked"))  # fmt: skip
     for file in result["files"]:
@@ -52,19 +54,23 @@ async def _import(
     plant: Path,
     named: tuple[str, str, str],
     kind: Kind | None,
+    by: str,
     data: Path | None,
     ledger: str | None,
 ) -> dict[str, Any]:
+    from workers.hold_desk import TemporalHoldDesk
     from workers.inspections import Inspections, Told
 
     order, operation, batch = named
     async with office(plant, data, ledger, ledger_must_exist=False) as place:
-        inspections = Inspections(place.ledger, place.plant, lambda: datetime.now(UTC))
-        done = await inspections.import_files(files, Told(order, operation, batch, kind))
+        decider = await place.decider(Action.INSPECTION_RECORD, by=by)
+        desk = TemporalHoldDesk(place.client, place.ledger)
+        inspections = Inspections(place.ledger, place.plant, lambda: datetime.now(UTC), desk)
+        done = await inspections.import_files(files, Told(order, operation, batch, kind, decider.by))
     if done.untold:
         many = len(done.untold) != 1
         say_progress(
-            f"{len(done.untold)} hold{'s block' if many else ' blocks'} in the ledger; no process has been told of "
-            f"{'them' if many else 'it'} yet"
+            f"{len(done.untold)} hold{'s block' if many else ' blocks'} in the ledger; a worker tells "
+            f"{'their processes' if many else 'its process'} when it runs ({desk.why or 'it has ended'})"
         )
     return {"plant": place.plant_id, **asdict(done)}
