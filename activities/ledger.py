@@ -81,6 +81,13 @@ class OrderLoaded(Message):
     closed_cases: tuple[Case, ...] = Field(default=(), description="decided: not to be asked again")
     unsettled: tuple[PostingIntent, ...] = Field(default=(), description="claims without an outcome, as claimed")
     void: VoidOrder | None = Field(default=None, description="a person has declared it void")
+    holds: tuple[str, ...] = Field(default=(), description="open quality holds on the order")
+
+
+class OrderHoldsFound(Message):
+    """Open quality holds on an order."""
+
+    holds: tuple[str, ...] = ()
 
 
 class PhaseChange(Message):
@@ -176,7 +183,14 @@ class LedgerActivities:
             closed_cases=await self._closed_cases(ref, record),
             unsettled=await self._unsettled(record),
             void=await self._ledger.void_of(ref.plant, ref.order),
+            holds=(await self.order_holds(ref)).holds,
         )
+
+    @activity.defn(name="order_holds")
+    async def order_holds(self, ref: OrderRef) -> OrderHoldsFound:
+        """Holds whose scope names the order."""
+        blocks = await self._ledger.blocks(ref.plant, order=ref.order)
+        return OrderHoldsFound(holds=tuple(b.hold for b in blocks if b.scope.order == ref.order))
 
     async def _closed_cases(self, ref: OrderRef, record: OrderRecord) -> tuple[Case, ...]:
         still_open = {c.case_id for c in record.open_cases}
@@ -257,6 +271,7 @@ class LedgerActivities:
             goods_movement_wait_seconds=posting.goods_movement_wait_seconds,
             erp_attempt_seconds=self._plant.erp.timeout_seconds * CALLS_PER_ATTEMPT + 5,
             lines=tuple(line.id for line in self._plant.lines),
+            complete_with_holds=self._plant.quality.complete_with_holds,
         )
 
     def _check_plant(self, plant: str) -> None:

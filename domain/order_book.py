@@ -323,6 +323,7 @@ class OrderBook:
             next_try_at=state.next_try_at,
             locked=state.locked,
             erp_changes=tuple(state.erp_changes),
+            holds=tuple(state.holds),
             postings=state.postings,
             waiting_approval=tuple(
                 str(o.waiting.key)
@@ -343,8 +344,9 @@ class OrderBook:
         return "erp" if pending else "line"
 
     def is_completion_blocked(self) -> bool:
-        """Open cases and unseen goods movements block completion."""
-        return bool(self.state.cases) or bool(self.state.verify)
+        """Open cases, unseen goods movements and open holds block completion."""
+        held = bool(self.state.holds) and not self.state.settings.complete_with_holds
+        return bool(self.state.cases) or bool(self.state.verify) or held
 
     def untouched(self) -> bool:
         """Nothing was reported and nothing posted."""

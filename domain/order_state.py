@@ -95,6 +95,7 @@ class OrderSettings(State):
     machine_activity: int | None = None
     goods_movement_wait_seconds: int = 60
     erp_attempt_seconds: float = Field(default=60, description="start-to-close of one posting attempt")
+    complete_with_holds: bool = Field(default=False, description="an open hold does not stop technical completion")
     lines: tuple[str, ...] = Field(default=(), description="of the plant: any of them may hold pieces of the order")
 
 
@@ -139,4 +140,6 @@ class OrderState(State):
     resume_at: UtcTime | None = None
     void: VoidOrder | None = Field(default=None, description="declared void: nothing more is posted")
     void_started: bool = False
+    holds: list[str] = Field(default_factory=list[str], description="open quality holds on the order")
+    look_at_holds: UtcTime | None = Field(default=None, description="when to ask the ledger for them again")
     voided: bool = Field(default=False, description="everything was taken back, or is a case of its own")

@@ -46,6 +46,7 @@ class OrderStatus(Message):
     locked: bool = Field(default=False, description="locked in the ERP: nothing new is posted until it is free again")
     erp_changes: tuple[str, ...] = Field(default=(), description="what the ERP changed of the order, latest last")
     waiting_approval: tuple[str, ...] = Field(default=(), description="keys of postings that wait for approval")
+    holds: tuple[str, ...] = Field(default=(), description="open quality holds on the order")
 
 
 class StationStatus(Message):

@@ -15,6 +15,7 @@ from temporalio.common import RetryPolicy
 from temporalio.exceptions import ActivityError, FailureError
 
 with workflow.unsafe.imports_passed_through():
+    from activities.holds import HoldActivities
     from activities.ledger import (
         DecideParkedRequest,
         LedgerActivities,
@@ -28,14 +29,17 @@ with workflow.unsafe.imports_passed_through():
     from domain.line_state import EvidenceCheck, LineState
     from domain.plant import PlantConfig
     from domain.reporting import close_all, park
+    from ledger.hold_port import OpenedHold
     from ledger.port import LineRecord
     from signals.base import Code, Message
     from signals.decisions import Answer, AssignOrder, DecideParked
     from signals.events import BatchReceipt, EventBatch
+    from signals.holds import HoldTrigger
     from signals.ids import edge_task_queue, order_workflow_id, parked_item_id
     from signals.reports import LineMessage, ParkedItem, ParkedWhy
     from signals.status import LineStatus
     from workflows.common import FEW_ATTEMPTS, LEDGER_TIMEOUT, LINE_ID, PAUSE, PLANT_ID, wants_new_run
+    from workflows.hold_messages import start_hold
     from workflows.line_status import line_details, line_status
 
 MOST_NEWS = 2000
@@ -64,6 +68,7 @@ class Line:
         self._plant: PlantConfig | None = None
         self._book: LineBook | None = None
         self._deliverable = 0
+        self._deliverable_holds = 0
         self._hand_overs: deque[str] = deque()
         self._parked_decisions: deque[DecideParked] = deque()
         self._reconfigure = False
@@ -78,6 +83,7 @@ class Line:
                 await workflow.wait_condition(self._has_work, timeout=self._check_pause())
             await self._answer_people()
             await self._record()
+            await self._deliver_holds()
             await self._deliver()
             await self._second_evidence()
             self._show()
@@ -111,6 +117,7 @@ class Line:
         self._plant = plant
         self._book = LineBook(state, plant)
         self._deliverable = len(state.outbox) - len(state.new_messages)
+        self._deliverable_holds = len(state.hold_outbox) - len(state.new_holds)
 
     async def _answer_people(self) -> None:
         book = self._ready_book()
@@ -136,7 +143,7 @@ class Line:
         self._recording = True
         news = book.take_news()
         checkpoint = book.state.model_dump_json()
-        undelivered = len(book.state.outbox)
+        undelivered, untold = len(book.state.outbox), len(book.state.hold_outbox)
         record = LineRecord(
             plant=book.state.plant,
             line=book.state.line,
@@ -146,6 +153,7 @@ class Line:
             parked=news.parked,
             refusals=news.refusals,
             events=news.events,
+            holds=news.holds,
         )
         adopted = await self._store(record)
         self._recording = False
@@ -153,7 +161,7 @@ class Line:
             workflow.logger.warning("the ledger holds a newer checkpoint of this line; going on from there")
             self._use(LineState.model_validate_json(adopted), self._plant)
         else:
-            self._deliverable = undelivered
+            self._deliverable, self._deliverable_holds = undelivered, untold
 
     async def _store(self, record: LineRecord) -> str | None:
         while True:
@@ -169,6 +177,32 @@ class Line:
                 await workflow.sleep(PAUSE)
             else:
                 return stored.adopt.checkpoint if stored.adopt is not None else None
+
+    async def _deliver_holds(self) -> None:
+        """The ledger blocks already, since the record; now the hold's own process takes over from there."""
+        book = self._ready_book()
+        while self._deliverable_holds and book.state.hold_outbox:
+            trigger = book.state.hold_outbox[0]
+            opened = await self._opened(trigger)
+            await start_hold(trigger.scope.plant, opened.hold, trigger)
+            book.state.hold_outbox.pop(0)
+            self._deliverable_holds -= 1
+            if wants_new_run(self._given.history_limit):
+                return
+
+    async def _opened(self, trigger: HoldTrigger) -> OpenedHold:
+        """Which hold the ledger gave it to."""
+        while True:
+            try:
+                return await workflow.execute_activity_method(
+                    HoldActivities.open_hold,
+                    trigger,
+                    start_to_close_timeout=LEDGER_TIMEOUT,
+                    retry_policy=FEW_ATTEMPTS,
+                )
+            except ActivityError as error:
+                workflow.logger.warning("hold not started, trying again: %s", error.cause)
+                await workflow.sleep(PAUSE)
 
     async def _deliver(self) -> None:
         """One awaited signal at a time: concurrent ones arrive reordered (measured, reference temporal.md).
@@ -247,13 +281,15 @@ class Line:
         while self._hand_overs or self._parked_decisions or not workflow.all_handlers_finished():
             await self._answer_people()
             await self._record()
+            await self._deliver_holds()
             await self._deliver()
             await workflow.wait_condition(lambda: self._is_waited_for() or workflow.all_handlers_finished())
         book = self._ready_book()
         workflow.continue_as_new(self._given.model_copy(update={"state": book.state.model_dump_json()}))
 
     def _is_waited_for(self) -> bool:
-        waiting = self._hand_overs or self._parked_decisions or self._reconfigure or self._deliverable
+        people = self._hand_overs or self._parked_decisions or self._reconfigure
+        waiting = people or self._deliverable or self._deliverable_holds
         return bool(waiting) or self._ready_book().has_news()
 
     async def _decide_parked(self, decision: DecideParked) -> None:
@@ -345,7 +381,8 @@ class Line:
 
     def _is_quiet(self) -> bool:
         book = self._ready_book()
-        return not (book.has_news() or self._recording or book.state.outbox or self._parked_decisions)
+        undelivered = book.state.outbox or book.state.hold_outbox
+        return not (book.has_news() or self._recording or undelivered or self._parked_decisions)
 
     @workflow.signal(name="hand_over", description="An order asks for what was counted for it so far")
     def hand_over(self, order: str) -> None:

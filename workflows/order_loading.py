@@ -26,6 +26,7 @@ with workflow.unsafe.imports_passed_through():
         PLANT_ID,
     )
     from workflows.order_exceptions import WHAT_HAS_GONE
+    from workflows.order_holds import LOOK_EVERY
 
 
 async def known_order(
@@ -81,6 +82,9 @@ def take_over(book: OrderBook, loaded: OrderLoaded, order: Order) -> None:
         for operation in reversed_:
             operation.posted_yield = operation.posted_scrap = operation.posted_rework = ZERO
     state.void = state.void or loaded.void
+    state.holds = list(loaded.holds)
+    if state.holds:
+        state.look_at_holds = workflow.now() + LOOK_EVERY
     if fresh:
         keys = [PLANT_ID.value_set(state.plant), ORDER_ID.value_set(state.order_id)]
         workflow.upsert_search_attributes([*keys, MATERIAL.value_set(order.material)])

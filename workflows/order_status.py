@@ -14,6 +14,7 @@ def order_details(status: OrderStatus) -> str:
         "",
         f"ERP {status.erp} · {status.pending_reports} reports not posted yet · {status.postings} postings settled",
         *(["", "**Locked in the ERP**: nothing new is posted until it is free again"] if status.locked else []),
+        *(["", f"**Held**: {', '.join(status.holds)}; completion waits for what is decided"] if status.holds else []),
         *(["", f"The ERP changed: {'; '.join(status.erp_changes[-3:])}"] if status.erp_changes else []),
         "",
         "| operation | planned | reported (yield / scrap) | posted (yield / scrap) | waits for |",

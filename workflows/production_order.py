@@ -49,6 +49,7 @@ with workflow.unsafe.imports_passed_through():
         wants_new_run,
     )
     from workflows.order_exceptions import WHAT_HAS_GONE, OrderExceptions
+    from workflows.order_holds import OrderHolds
     from workflows.order_loading import known_order, take_over
     from workflows.order_page import OrderPage
 
@@ -76,6 +77,7 @@ class ProductionOrder:
         self._inbox: deque[LineMessage] = deque()
         self._page = OrderPage(self._book)
         self._exceptions = OrderExceptions(self._book, self._page)
+        self._holds = OrderHolds(self._book)
         self._busy = True
 
     @workflow.run
@@ -97,6 +99,8 @@ class ProductionOrder:
                 await self._settle(intent)
             elif self._due_check():
                 await self._look_for_movements()
+            elif self._holds.is_due():
+                await self._holds.look()
             elif self._may_complete():
                 await self._complete()
             else:
@@ -163,6 +167,7 @@ class ProductionOrder:
                 state.current, state.reload = None, True  # what it was drafted from is not what the ledger holds
             return
         self._read_result(intent, result)
+        await self._holds.received(intent, result.outcomes)
 
     def _read_result(self, intent: PostingIntent, result: SettleResult) -> None:
         state, book = self._book.state, self._book
@@ -338,6 +343,8 @@ class ProductionOrder:
             times.append(state.resume_at)
         if state.next_try_at is not None:
             times.append(state.next_try_at)
+        if state.look_at_holds is not None:
+            times.append(state.look_at_holds)
         pause: timedelta | None = None
         if times:
             pause = max(min(times) - workflow.now(), timedelta(milliseconds=10))
@@ -353,6 +360,7 @@ class ProductionOrder:
             or state.reload
             or state.ask_lines
             or self._due_intent()
+            or self._holds.is_due()
             or self._may_complete()
         )
 
@@ -454,6 +462,10 @@ class ProductionOrder:
         forbidden = may_void(request.role)
         if forbidden and request.decision_id not in self._book.state.answered:
             raise ApplicationError(forbidden, type=ErrorType.BAD_INPUT.value)
+
+    @workflow.signal(name="holds_changed", description="A hold on this order was opened, or is over")
+    def holds_changed(self) -> None:
+        self._holds.changed()
 
     @workflow.signal(name="voided", description="All that this void order had booked was taken back, or is a case")
     def voided(self) -> None:
