@@ -7,6 +7,7 @@ same answer after the same work. Service accounts have no password, so nothing h
 from __future__ import annotations
 
 import asyncio
+import base64
 import hashlib
 import hmac
 import secrets
@@ -72,7 +73,7 @@ class People:
         self._now = now
         self._rules = rules or PeopleRules()
         self._hasher = hasher or PasswordHasher()
-        self._nobodys_hash = self._hasher.hash(secrets.token_urlsafe(32))
+        self._nobodys_hash = _hash_of_nothing(self._hasher)
 
     # --- users -------------------------------------------------------------------------------------------
     async def add_user(
@@ -355,6 +356,13 @@ def _narrowed(granted: tuple[str, ...], wanted: tuple[str, ...]) -> tuple[str, .
         return granted or wanted
     both = tuple(line for line in wanted if line in granted)
     return both or None
+
+
+def _hash_of_nothing(hasher: PasswordHasher) -> str:
+    """Looks like a hash of the hasher's cost and fits no password: the work of checking it hides which logins exist."""
+    parts = [base64.b64encode(secrets.token_bytes(n)).decode().rstrip("=") for n in (hasher.salt_len, hasher.hash_len)]
+    cost = f"m={hasher.memory_cost},t={hasher.time_cost},p={hasher.parallelism}"
+    return f"$argon2id$v=19${cost}${'$'.join(parts)}"
 
 
 def _digest(secret: str) -> str:

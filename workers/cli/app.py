@@ -31,6 +31,7 @@ from workers.cli import (
     replay,
     simulate,
     trace,
+    users,
     void_order,
 )
 from workers.cli.outcome import ExitCode, failure_of
@@ -90,6 +91,7 @@ app.command("server")(processes.server)
 app.command("worker")(processes.worker)
 app.command("edge")(processes.edge)
 app.command("console")(console.console)
+app.add_typer(users.app, name="users")
 app.add_typer(simulate.app, name="simulate")
 
 
