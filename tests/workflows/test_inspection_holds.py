@@ -14,7 +14,9 @@ from ledger.store import SqlLedger
 from signals.bookings import StockKind
 from signals.holds import HoldCause
 from signals.ids import hold_workflow_id
+from signals.notify import NotificationKind
 from tests.scada.test_qif import document
+from tests.workflows.bench import eventually
 from tests.workflows.hold_bench import HoldBench, K, hold_bench
 from workers.client import TemporalUnreachable
 from workers.hold_desk import TemporalHoldDesk, start_untold
@@ -59,10 +61,12 @@ async def test_results_start_a_hold_s_process_and_tell_it(bench: HoldBench, tmp_
     hold = await bench.until_hold(lambda h: h.erp == "blocked")
     assert hold.reasons[0].cause is HoldCause.INSPECTION and hold.quantity == 1 and hold.scope.serials == ("S-1",)
     assert bench.stock_erp.amount(StockKind.BLOCKED) == 1
+    told = await eventually(lambda: bench.ledger.notifications(bench.id), bool)
+    assert [(n.kind, n.facts["subject"]) for n in told] == [(NotificationKind.HOLD_OPENED, bench.hold)]
     assert (await takes.import_files([written(tmp_path, "2", value="10.1")])).untold == []
-    told = await bench.until_hold(lambda h: bool(h.inspections) and len(h.reasons) == 2)
-    assert {r.cause for r in told.reasons} == {HoldCause.INSPECTION, HoldCause.CONFLICT}
-    assert told.inspections[0].passed and told.quantity == 1, "the result that contradicts stands with it"
+    both = await bench.until_hold(lambda h: bool(h.inspections) and len(h.reasons) == 2)
+    assert {r.cause for r in both.reasons} == {HoldCause.INSPECTION, HoldCause.CONFLICT}
+    assert both.inspections[0].passed and both.quantity == 1, "the result that contradicts stands with it"
     decided = await bench.act(bench.decision((K.RELEASE, 1), user="manager-1", role="quality manager"))
     assert "second signature" in decided.message, "one person alone does not release what disagrees"
     assert bench.stock_erp.amount(StockKind.BLOCKED) == 1
