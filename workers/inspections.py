@@ -70,7 +70,7 @@ class Told:
 
 @dataclass
 class FileResult:
-    """What one file came to. Each piece is one of passed, held, parked."""
+    """What one file came to. `passed`: as its inspection says, and not held; it may be parked all the same."""
 
     file: str
     material: str
@@ -308,7 +308,9 @@ def _file_result(read: _Read, found: dict[str, Finding], new: frozenset[str]) ->
     )
     for piece in read.pieces:
         finding = found[piece.outcome.inspection]
-        setattr(result, finding.state.value, getattr(result, finding.state.value) + 1)
+        result.held += finding.state is PieceState.HELD
+        result.parked += finding.state is PieceState.PARKED
+        result.passed += finding.state is not PieceState.HELD and piece.verdict is Verdict.PASSED
         if finding.state is not PieceState.PASSED:
             against = ", ".join(sorted({m.serial or m.inspection for m in finding.against}))
             result.why.append(
