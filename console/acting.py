@@ -110,7 +110,7 @@ async def _signed(
     shown = record.content()
     if shown_hash != content_hash(shown):
         raise Refused(HTTPStatus.CONFLICT, STALE, hint="look at it again, and sign what you see now")
-    if meaning not in SignatureMeaning:
+    if meaning not in set(SignatureMeaning):
         known = ", ".join(SignatureMeaning)
         raise BadInput(f"{meaning!r} is no meaning of a signature", subject="meaning", hint=f"one of {known}")
     return await visitor.services.accounts.sign(act.actor, password, act, shown, SignatureMeaning(meaning))

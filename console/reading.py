@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from console.places import lines_of_order
 from console.problems import not_found
 from console.who import Visitor
+from domain.places import lines_of_order
 from ledger.port import OrderRecord
 from signals.errors import NoAnswer, PlantwrightError
 from signals.exceptions import CaseFile, ListedCase

@@ -72,6 +72,9 @@ class StrictHeaders:
                     headers.setdefault("strict-transport-security", "max-age=31536000")
             await send(message)
 
+        if "\x00" in scope["path"] or b"%00" in scope["query_string"]:
+            await _refuse(answer, 400, "Bad Request")
+            return
         announced = dict(scope["headers"]).get(b"content-length", b"0")
         if not announced.isdigit() or int(announced) > LARGEST_BODY:
             await _too_large(answer)
@@ -97,9 +100,13 @@ class BodyTooLarge(Exception):
 
 
 async def _too_large(send: Send) -> None:
-    body = json.dumps({"type": "about:blank", "title": "Content Too Large", "status": 413}).encode()
+    await _refuse(send, 413, "Content Too Large")
+
+
+async def _refuse(send: Send, status: int, title: str) -> None:
+    body = json.dumps({"type": "about:blank", "title": title, "status": status}).encode()
     headers = [(b"content-type", b"application/problem+json"), (b"content-length", str(len(body)).encode())]
-    await send({"type": "http.response.start", "status": 413, "headers": headers})
+    await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": body})
 
 

@@ -136,6 +136,8 @@ async def our_form(request: Request) -> None:
 
 async def check_form(request: Request, services: Services, bound_to: str) -> None:
     form = await request.form()
+    if any("\x00" in str(value) for value in form.values()):
+        raise Refused(HTTPStatus.BAD_REQUEST, "a field contains NUL (U+0000)")
     token = form.get("form_token", "")
     if not same_origin(request, services.public_url) or not form_is_ours(services.secret, bound_to, str(token)):
         raise Refused(

@@ -7,14 +7,14 @@ from collections.abc import Mapping
 from temporalio.client import Client
 from temporalio.envconfig import ClientConfig
 
-from signals.errors import PlantwrightError
+from signals.errors import NoAnswer
 from workers.data_converter import data_converter
 from workers.temporal_namespace import NAMESPACE
 
 DEFAULT_ADDRESS = "localhost:7233"
 
 
-class TemporalUnreachable(PlantwrightError):
+class TemporalUnreachable(NoAnswer):
     """Temporal does not answer; the message names the address and where it came from."""
 
 

@@ -4,4 +4,8 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
+from console.api import cases, holds, inspections, lines, orders, parked
+
 router = APIRouter()
+for module in (holds, cases, parked, orders, lines, inspections):
+    router.include_router(module.router)

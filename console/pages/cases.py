@@ -89,7 +89,7 @@ async def decide(request: Request, plant: str, case: str, visitor: Visitor = pag
 def read_decision(visitor: Visitor, file: CaseFile, form: dict[str, str]) -> DecideCase:
     """The decision that the form asks for. Raises BadInput."""
     name = form.get("action", "")
-    if name not in CaseAction:
+    if name not in set(CaseAction):
         raise BadInput("choose what to do", subject="action")
     action = CaseAction(name)
     quantity = form.get("quantity", "").strip()

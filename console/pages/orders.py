@@ -11,7 +11,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
 from console.figures import Pieces, counted
-from console.places import lines_of_order
+from domain.places import lines_of_order
 from console.reading import order_of, status_of
 from console.render import page
 from console.who import Visitor, page_for
@@ -42,8 +42,9 @@ class Row:
 
     @property
     def differs(self) -> bool:
-        """The ERP shows other good pieces than the line counted: on their way, or a case."""
-        return self.machine.good != (self.erp.yield_quantity if self.erp else ZERO)
+        """The books do not show the same good pieces: some are on their way, or there is a case."""
+        shown = {self.machine.good, self.erp.yield_quantity if self.erp else ZERO}
+        return len(shown | ({self.mes.reported_yield} if self.mes else set())) > 1
 
 
 @dataclass(frozen=True)

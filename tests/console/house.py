@@ -151,10 +151,6 @@ class HouseDesk:
         self._speak()
         return self.orders.get((plant, order))
 
-    async def hold_status(self, plant: str, hold: str) -> HoldRecord | None:
-        self._speak()
-        return await self._ledger.hold(plant, hold)
-
     async def open_hold(self, trigger: HoldTrigger) -> str:
         return (await self._ledger.open_hold(trigger)).hold
 
@@ -247,17 +243,31 @@ class House:
         return (await self.ledger.open_hold(trigger(**changes))).hold
 
 
-async def build_house(ledger: SqlLedger, **changes: Any) -> House:
-    people = People(
-        ledger, key=(key := Ed25519PrivateKey.generate(), lambda: key)[1],
-        hasher=PasswordHasher(time_cost=1, memory_cost=64, parallelism=1),
-    )  # fmt: skip
+def people_of(ledger: SqlLedger, seed: bytes = b"k" * 32) -> People:
+    """Passwords are hashed quickly here; the house's own cost is `workers.people`'s."""
+    key = Ed25519PrivateKey.from_private_bytes(seed)
+    return People(ledger, key=lambda: key, hasher=PasswordHasher(time_cost=1, memory_cost=64, parallelism=1))
+
+
+async def settle(ledger: SqlLedger) -> None:
+    """People and orders, as every test finds them."""
+    people = people_of(ledger)
     for user, grants in PEOPLE.items():
         given = tuple(Grant(user=user, plant=at, role=role, lines=lines) for at, role, lines in grants)
         await people.add_user(user, name=user.replace("-", " ").title(), password=PASSWORD, grants=given)
     await people.add_user(
         "gauge-1", service=True, grants=(Grant(user="gauge-1", plant=NORTH, role="quality engineer"),)
     )
+    for at in (NORTH, SOUTH):
+        await ledger.take_order(order(at=at))
+    await ledger.take_order(order("1000018", material="PLATE"))
+
+
+async def build_house(ledger: SqlLedger, **changes: Any) -> House:
+    """A console over the ledger, which is settled if nobody lives there yet."""
+    if not await ledger.has_users():
+        await settle(ledger)
+    people = people_of(ledger)
     plants = {name: plant(name) for name in (NORTH, SOUTH)}
     desk = HouseDesk(ledger, plants)
     clock = [START + timedelta(minutes=5)]
@@ -270,10 +280,7 @@ async def build_house(ledger: SqlLedger, **changes: Any) -> House:
 
 
 async def furnish(house: House) -> None:
-    """Orders at both plants, and a line that runs."""
-    for at in (NORTH, SOUTH):
-        await house.ledger.take_order(order(at=at))
-    await house.ledger.take_order(order("1000018", material="PLATE"))
+    """A line that runs."""
     station = StationStatus(
         station="press", state=MachineState.EXECUTE, since=START, order="1000017", operation="0010", batch="B1",
         counters={"Good": 42},

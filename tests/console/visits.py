@@ -38,7 +38,7 @@ async def signed_in(house: House, user: str, **headers: str) -> AsyncIterator[ht
         yield client
 
 
-async def send(client: httpx.AsyncClient, page: str, action: str, **fields: Any) -> httpx.Response:
+async def send(client: httpx.AsyncClient, page: str, action: str, /, **fields: Any) -> httpx.Response:
     """Fill in a form of the page: its token, and its hash where it has one."""
     text = (await client.get(page)).text
     shown = HASH.search(text)

@@ -1,0 +1,61 @@
+"""The console's way to the processes of all its plants: status, decisions, holds, inspections. See `console.ports`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
+from datetime import datetime, timedelta
+
+from domain.plant import PlantConfig
+from ledger.hold_port import OpenedHold
+from ledger.port import LedgerPort
+from signals.decisions import Answer
+from signals.errors import NoAnswer
+from signals.holds import HoldAct, HoldTrigger, InspectionOutcome
+from workers.client import TemporalUnreachable
+from workers.desk import Connect, TemporalDesk
+from workers.holds import act_on_hold, start_or_tell, tell_inspection
+from workers.inspections import Inspections
+
+LOOK_WITHIN = timedelta(seconds=2)
+"""A page shows what the ledger has rather than wait longer for a process."""
+
+
+class ConsoleDesk(TemporalDesk):
+    """Refusals are BadInput, silence is NoAnswer; a Temporal that is away is silence."""
+
+    def __init__(
+        self, connect: Connect, ledger: LedgerPort, plants: Mapping[str, PlantConfig], now: Callable[[], datetime]
+    ) -> None:
+        super().__init__(connect, look_within=LOOK_WITHIN)
+        self._ledger = ledger
+        self._plants = plants
+        self._now = now
+
+    async def act_on_hold(self, plant: str, hold: str, act: HoldAct) -> Answer:
+        return await act_on_hold(await self._connect(), self._ledger, plant, hold, act, now=self._now())
+
+    async def open_hold(self, trigger: HoldTrigger) -> str:
+        """The block stands in the ledger before Temporal is asked: an outage of it never delays a block."""
+        await self._ledger.open_hold(trigger)
+        return await start_or_tell(await self._connect(), self._ledger, trigger)
+
+    async def record_inspection(self, plant: str, outcome: InspectionOutcome) -> Mapping[str, object]:
+        inspections = Inspections(self._ledger, self._plants[plant], self._now, self)
+        return asdict(await inspections.record(outcome))
+
+    # --- for `workers.inspections` -------------------------------------------------------------------------------
+
+    async def opened(self, trigger: HoldTrigger, opened: OpenedHold) -> bool:
+        """Start or tell the hold's process. False where Temporal does not take it: the block stands all the same."""
+        try:
+            await start_or_tell(await self._connect(), self._ledger, trigger)
+        except (NoAnswer, TemporalUnreachable):
+            return False
+        return True
+
+    async def inspected(self, plant: str, hold: str, outcome: InspectionOutcome) -> bool:
+        try:
+            return await tell_inspection(await self._connect(), plant, hold, outcome)
+        except (NoAnswer, TemporalUnreachable):
+            return False
