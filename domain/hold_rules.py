@@ -17,6 +17,7 @@ from domain.hold_state import BadCheck, CheckSeen, Deviation, RuleState, Span
 from domain.line_parking import StationEvent
 from domain.plant import CounterRole
 from domain.plant_quality import HoldRule
+from domain.reporting import close_station_order
 from signals.events import AlarmEvent, MeasurementEvent, Quality
 from signals.holds import HoldCause, HoldReason, HoldScope, HoldTrigger, Measurement
 from signals.ids import short_hash, time_text
@@ -216,6 +217,7 @@ class _Watch:
     # --- deviations --------------------------------------------------------------------------------------
     def _open(self, cause: HoldCause, text: str) -> None:
         seen, rule = self._seen, self.rule
+        self._cut_reports()
         seen.open = Deviation(
             reason=short_hash(self._plant, self._line, self._place, rule.name, self._event_id),
             cause=cause,
@@ -231,9 +233,14 @@ class _Watch:
     def _end(self) -> None:
         """A good check, or no alarm any more: nothing made from now on is held."""
         if self._seen.open is not None:
+            self._cut_reports()
             self._close(self._at - INSTANT)
             self._seen.bad = []
         self._restart(self._at + INSTANT)
+
+    def _cut_reports(self) -> None:
+        """No report mixes what is held with what is not, as far as checks tell them apart: receipts go as a whole."""
+        close_station_order(self._station.state, self._place, self._context.order)
 
     def _close(self, until: datetime) -> None:
         span = self._seen.spans[-1]

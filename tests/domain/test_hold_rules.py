@@ -18,7 +18,20 @@ from domain.plant import FilterConfig, PlantConfig, TagConfig, TagKind
 from domain.plant_quality import HoldRule, QualityConfig
 from signals.events import AlarmEvent, GapEvent, MeasurementEvent, OrderAspect, OrderEvent, Quality
 from signals.holds import HoldCause, HoldTrigger
-from tests.domain.floor import LINE, PLANT, START, Floor, batch_of, book, heartbeat, plant, reborn, run, station
+from tests.domain.floor import (
+    LINE,
+    PLANT,
+    START,
+    Floor,
+    batch_of,
+    book,
+    heartbeat,
+    plant,
+    reborn,
+    reports,
+    run,
+    station,
+)
 
 LIMITS: dict[str, Any] = {"id": "force", "station": "press", "tag": "Force", "lower": Decimal(10), "upper": Decimal(20)}
 RATE: dict[str, Any] = {"id": "rate", "station": "press", "defect_rate_percent": Decimal(20), "window_pieces": 10}
@@ -118,6 +131,18 @@ def test_so_many_checks_in_a_row_must_be_out_of_spec_and_all_of_them_are_held() 
     assert opened.reason.text == "3 checks in a row are out of spec, the latest: Force 23 kN is above 20"
     made = [held([opened], at, order, batch) for at, order, batch, _ in floor.pieces]
     assert made == [False] * 4 + [True] * 4
+
+
+def test_no_report_mixes_pieces_in_and_out_of_a_deviation_where_each_was_checked() -> None:
+    floor = Press()
+    floor.make(*["15"] * 7, "21", "22", "15", "15")
+    line = run(floor, line_for(LIMITS))
+    opened, ended = line.state.new_holds
+    found = [opened, ended]
+    made = [
+        (r.yield_quantity, held(found, r.first_at, "A", "B1"), held(found, r.last_at, "A", "B1")) for r in reports(line)
+    ]
+    assert made == [(5, False, False), (2, False, False), (2, True, True), (2, False, False)]
 
 
 def test_bad_quality_lost_values_and_gaps_say_nothing_and_uncertain_ones_speak_only_against() -> None:
