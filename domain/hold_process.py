@@ -143,6 +143,29 @@ class HoldProcess(State):
     def pending(self) -> list[HoldStep]:
         return [s for s in (*self.blocking, *self.executing) if not s.is_over]
 
+    @classmethod
+    def begun(
+        cls, record: HoldRecord, settings: HoldSettings, triggers: list[HoldTrigger], now: datetime
+    ) -> HoldProcess:
+        """A hold as the ledger has it: a new one, or one whose process was lost and starts again."""
+        state = cls(record=record, settings=settings)
+        state.steps = len(record.postings)
+        state.numbered = max((e.number for e in record.history), default=0)
+        state.taken = record.triggers or 0
+        carried_out = [d.executed_at for d in record.decisions if d.executed_at is not None]
+        if carried_out:
+            state.results_from, state.settled = max(carried_out), state.taken
+        if record.state.is_over:
+            state.told_end = True
+            return state
+        state.take_triggers(triggers, now)
+        if state.executes:
+            # What of it is booked stands in the ledger; a person looks before anything is booked again.
+            state.note("interrupted", "its process was lost while a decision was carried out: decide what is left", now)
+            state.content_changed("its process was lost", now)
+        state.set_deadlines(now)
+        return state
+
     # --- changing ----------------------------------------------------------------------------------------
     def change(self, **changes: object) -> None:
         """Set fields of the record; the revision grows."""

@@ -138,15 +138,9 @@ class QualityHold:
         if loaded.record is None:
             message = f"the ledger of plant {ref.plant} knows no hold {ref.hold}: open holds through the ledger"
             raise ApplicationError(message, type=ErrorType.BAD_INPUT.value, non_retryable=True)
-        state = HoldProcess(record=loaded.record, settings=loaded.settings)
-        state.steps = len(loaded.record.postings)
-        state.numbered = max((e.number for e in loaded.record.history), default=0)
-        state.taken = loaded.record.triggers or 0
-        self._loaded = state
+        self._loaded = HoldProcess.begun(loaded.record, loaded.settings, list(loaded.triggers), workflow.now())
         if not loaded.record.state.is_over:
-            state.take_triggers(list(loaded.triggers), workflow.now())
-            state.set_deadlines(workflow.now())
-            self._tell(NotificationKind.HOLD_OPENED, "opened", deciders_of(state.record), self._why())
+            self._tell(NotificationKind.HOLD_OPENED, "opened", deciders_of(self._state.record), self._why())
 
     def _why(self) -> str:
         return "; ".join(r.text for r in self._state.record.reasons)[:400]
