@@ -13,8 +13,7 @@ from pydantic import BaseModel, Field
 from console.acting import act_on_hold, cosigner, decider, may_on_hold
 from console.api.common import Body, Cursor, Done, IdempotencyKey, Limit, Listed, action_id, page_of
 from console.forms import built
-from console.opening import manual_trigger
-from console.problems import Refused
+from console.opening import open_by_hand
 from console.reading import hold_of
 from console.who import Visitor, call_for
 from domain.permissions import Action
@@ -173,18 +172,8 @@ async def open_hold(
     visitor: Visitor = call_for(Action.HOLD_OPEN),
 ) -> Opened:  # fmt: skip
     return Opened(
-        hold=await opened(visitor, plant, body.model_dump(), action_id(visitor, idempotency_key)), plant=plant
+        hold=await open_by_hand(visitor, plant, body.model_dump(), action_id(visitor, idempotency_key)), plant=plant
     )
-
-
-async def opened(visitor: Visitor, plant: str, wanted: dict[str, Any], wish: str) -> str:
-    """Open the hold; its id. Raises 404 for a line that the visitor does not see."""
-    config, line = visitor.plant(plant), wanted.get("line", "")
-    if line and line not in {known.id for known in config.lines}:
-        raise Refused(HTTPStatus.NOT_FOUND, f"plant {plant} has no line {line}, or not for you")
-    actor = visitor.acting(Action.HOLD_OPEN, plant, line)
-    trigger = manual_trigger(plant=plant, by=actor.user, at=visitor.services.now(), wish=wish, **wanted)
-    return await visitor.services.desk.open_hold(trigger)
 
 
 @router.post("/plants/{plant}/holds/{hold}/acts", summary="Act on a hold")

@@ -14,6 +14,7 @@ from fastapi.responses import RedirectResponse, Response
 from console import forms, impact
 from console.acting import act_on_hold, cosigner, decider, may_on_hold
 from console.chart import chart_of
+from console.opening import open_by_hand
 from console.problems import Refused, refusal_of
 from console.reading import hold_of
 from console.render import page
@@ -47,7 +48,48 @@ async def holds(
     config, ledger = visitor.plant(plant), visitor.services.ledger
     found = await ledger.holds(plant, HoldSearch(open_only=not all))
     seen = [record for record in found if visitor.sees(plant, record.scope.line)]
-    return page(request, "holds.html", zone=config.plant.zone, plant=config, holds=seen, everything=bool(all))
+    return page(
+        request,
+        "holds.html",
+        zone=config.plant.zone,
+        plant=config,
+        holds=seen,
+        everything=bool(all),
+        may_open=any(visitor.may(Action.HOLD_OPEN, plant, line.id) for line in config.lines),
+    )
+
+
+@router.get("/p/{plant}/holds/new")
+async def new_hold(request: Request, plant: str, visitor: Visitor = page_for(Action.HOLD_OPEN)) -> Response:
+    return wish_form(request, visitor, plant)
+
+
+@router.post("/p/{plant}/holds", dependencies=[Depends(our_form)])
+async def open_hold(request: Request, plant: str, visitor: Visitor = page_for(Action.HOLD_OPEN)) -> Response:
+    form = {name: str(value).strip() for name, value in (await request.form()).items()}
+    try:
+        wanted: dict[str, Any] = {
+            name: form.get(name, "")[:500] for name in ("text", "line", "order", "material", "batch")
+        }
+        wanted["quantity"] = forms.amount(form.get("quantity", ""), "quantity")
+        wanted["serials"] = forms.serials(form.get("serials", ""))
+        hold = await open_by_hand(visitor, plant, wanted, f"{visitor.user}:{form.get('action_id', '')}")
+    except (PlantwrightError, Refused) as error:
+        kept = {name: value for name, value in form.items() if name != "form_token"}
+        return wish_form(request, visitor, plant, refused=refusal_of(error), form=kept)
+    return RedirectResponse(f"/p/{plant}/holds/{hold}", HTTPStatus.SEE_OTHER)
+
+
+def wish_form(
+    request: Request, visitor: Visitor, plant: str, *, refused: Refused | None = None, form: Any = None
+) -> Response:
+    config = visitor.plant(plant)
+    lines = [line for line in config.lines if visitor.may(Action.HOLD_OPEN, plant, line.id)]
+    return page(
+        request, "new_hold.html", code=refused.status.value if refused else HTTPStatus.OK, plant=config, lines=lines,
+        everywhere=visitor.may(Action.HOLD_OPEN, plant), refused=refused, form=form or {},
+        action_id=forms.new_action(),
+    )  # fmt: skip
 
 
 @router.get("/p/{plant}/holds/{hold}")

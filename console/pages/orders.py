@@ -11,11 +11,11 @@ from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
 from console.figures import Pieces, counted
-from domain.places import lines_of_order
 from console.reading import order_of, status_of
 from console.render import page
 from console.who import Visitor, page_for
 from domain.permissions import Action
+from domain.places import lines_of_order
 from ledger.port import PostingRecord
 from signals.base import ZERO
 from signals.documents import ErpDocument, OperationTotals

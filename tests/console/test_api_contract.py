@@ -68,7 +68,7 @@ def try_operation(operation: Any, address: str, headers: dict[str, str], real: d
 
     @settings(
         max_examples=EXAMPLES, deadline=None, derandomize=True, database=None, phases=[Phase.generate],
-        suppress_health_check=list(HealthCheck),
+        suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much, HealthCheck.data_too_large],
     )  # fmt: skip
     @given(case=operation.as_strategy())
     def ask(case: Case) -> None:
