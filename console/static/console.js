@@ -134,5 +134,9 @@
   for (const form of document.querySelectorAll("form[method=post]")) form.addEventListener("submit", () => {
     setTimeout(() => form.querySelectorAll("button:not([type=button])").forEach((b) => { b.disabled = true; }), 0);
   });
+  for (const link of document.querySelectorAll(".choices a")) link.addEventListener("click", () => {
+    const radio = document.getElementById(link.hash.slice(1))?.querySelector("input[type=radio]");
+    if (radio?.name === "action") { radio.checked = true; radio.focus(); }
+  });
   document.getElementById("refused")?.focus();
 })();
