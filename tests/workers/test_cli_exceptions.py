@@ -20,6 +20,7 @@ from temporalio.client import Client
 
 from activities.erp_cases import rejected
 from ledger.connect import open_ledger
+from ledger.people_port import Grant
 from ledger.port import PostingRecord
 from ledger.store import SqlLedger
 from signals.documents import Case, PostingState
@@ -29,6 +30,7 @@ from signals.transactions import ConfirmProduction, TransactionType
 from tests.workflows.bench import Bench, eventually, plant_config
 from tests.workflows.refusing_erp import RefusingErp
 from workers.cli import run
+from workers.people import People
 from workers.plant_worker import WorkerOptions
 
 SLOW = 100
@@ -245,3 +247,27 @@ async def test_cases_decide_goes_the_same_way_and_an_ended_order_can_be_void(des
     await desk.bench.client.get_workflow_handle(answer["workflow"]).result()
     record = await desk.bench.ledger.load_order(desk.bench.id, case.order)
     assert (record.phase, record.totals) == ("cancelled", ())
+
+
+@pytest.mark.timeout(180)
+async def test_with_users_a_decision_carries_who_proved_to_be_there(desk: Desk):
+    case = await desk.refused(1)
+    people, password = People(desk.bench.ledger), "four words are enough"
+    for role in ("planner", "finance"):
+        grant = Grant(user=f"{role}-1", plant=desk.bench.id, role=role)
+        await people.add_user(grant.user, password=password, grants=(grant,))
+    await people.grant(Grant(user="finance-1", plant=desk.bench.id, role="operator"))
+    desk.environ["PW"] = password
+    asked = ("exceptions", "retry", case.case_id, "--reason", "period opened")
+
+    code, _, said = await desk.say(*asked, *WHO)
+    assert code == 2 and "nobody has said who is deciding" in said
+    code, _, said = await desk.say(*asked, "--role", "finance", "--user", "planner-1", "--password-env", "PW")
+    assert code == 2 and "planner-1 is not finance" in said
+    code, _, said = await desk.say(*asked, "--role", "planner", "--user", "planner-1", "--password-env", "PW")
+    assert code == 2 and "decided by finance" in said, "the finer rule is asked after the table"
+    code, _, said = await desk.say(*asked, "--role", "finance", "--user", "finance-1", "--password-env", "PW")
+    assert code == 0, said
+    file = await desk.bench.ledger.case_file(desk.bench.id, case.case_id)
+    assert file is not None
+    assert [(d.decision.by, d.decision.role) for d in file.decisions] == [("finance-1", "finance")]

@@ -164,8 +164,9 @@ async def decider_of(place: Office, cases: Sequence[Case], action: CaseAction, *
     if who.free:
         return who.decider(asked, by=by, role=role)
     chosen = Decider(who.user, role)
+    everywhere = not any(actor.lines for actor in who.actors)
     for number, case in enumerate(cases):
-        lines = await place.lines_of_order(case.order)
+        lines = () if everywhere else await place.lines_of_order(case.order)
         held = chosen.role if number else role
         chosen = who.decider(asked, by=by, role=held, prefer=deciders(case), lines=lines)
     return chosen
