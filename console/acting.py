@@ -95,25 +95,28 @@ async def act_on_hold(
     if forbidden:
         raise Refused(HTTPStatus.FORBIDDEN, forbidden)
     services = visitor.services
-    if isinstance(act, SIGNED) and services.plants[record.plant].quality.signatures == "required":
-        act = await _signed(visitor, record, act, shown_hash, password, meaning)
+    if wants_signature(visitor, record, act):
+        check_shown(record, shown_hash, meaning)
+        shown, said = record.content(), SignatureMeaning(meaning)
+        act = await services.accounts.sign(act.actor, password, act, shown, said)
     answer = await services.desk.act_on_hold(record.plant, record.hold, act)
     if not answer.accepted:
         raise BadInput(answer.message, subject=record.hold)
     return answer
 
 
-async def _signed(
-    visitor: Visitor, record: HoldRecord, act: HoldAct, shown_hash: str, password: str, meaning: str
-) -> HoldAct:
-    """What is signed is what was shown: the page's hash must be that of the hold as it stands."""
-    shown = record.content()
-    if shown_hash != content_hash(shown):
+def wants_signature(visitor: Visitor, record: HoldRecord, act: HoldAct) -> bool:
+    """Whether an act of this kind is signed at this plant."""
+    return isinstance(act, SIGNED) and visitor.services.plants[record.plant].quality.signatures == "required"
+
+
+def check_shown(record: HoldRecord, shown_hash: str, meaning: str) -> None:
+    """What is signed is what was shown. Raises 409 where the hold has changed, BadInput for an unknown meaning."""
+    if shown_hash != content_hash(record.content()):
         raise Refused(HTTPStatus.CONFLICT, STALE, hint="look at it again, and sign what you see now")
     if meaning not in set(SignatureMeaning):
         known = ", ".join(SignatureMeaning)
         raise BadInput(f"{meaning!r} is no meaning of a signature", subject="meaning", hint=f"one of {known}")
-    return await visitor.services.accounts.sign(act.actor, password, act, shown, SignatureMeaning(meaning))
 
 
 def deciding(visitor: Visitor, file: CaseFile, action: CaseAction, lines: tuple[str, ...]) -> list[Actor]:

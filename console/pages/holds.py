@@ -11,8 +11,8 @@ import segno
 from fastapi import APIRouter, Depends, Request
 from fastapi.responses import RedirectResponse, Response
 
-from console import forms, impact
-from console.acting import act_on_hold, cosigner, decider, may_on_hold
+from console import forms, impact, oidc
+from console.acting import act_on_hold, check_shown, cosigner, decider, may_on_hold, wants_signature
 from console.chart import chart_of
 from console.opening import open_by_hand
 from console.problems import Refused, refusal_of
@@ -128,9 +128,13 @@ async def act(
     form = {name: str(value) for name, value in (await request.form()).items()}
     try:
         wish = read_act(visitor, record, act, form)
+        meaning = form.get("meaning", SignatureMeaning.APPROVAL.value)
+        if visitor.identity.subject and wants_signature(visitor, record, wish):
+            check_shown(record, form.get("shown_hash", ""), meaning)
+            return oidc.ask_to_sign(request, visitor, record, wish, meaning)
         await act_on_hold(
             visitor, record, wish, shown_hash=form.get("shown_hash", ""), password=form.get("password", ""),
-            meaning=form.get("meaning", SignatureMeaning.APPROVAL.value),
+            meaning=meaning,
         )  # fmt: skip
     except (PlantwrightError, Refused) as error:
         refused = refusal_of(error)
