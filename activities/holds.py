@@ -12,19 +12,21 @@ from temporalio.exceptions import ApplicationError
 
 from domain.hold_plan import Located, StockPlace
 from domain.hold_process import HoldSettings
+from domain.hold_scope import blocked_form
 from domain.hold_times import HoldTimes
 from domain.plant import PlantConfig
 from erp.port import ErpPort
 from ledger.hold_port import OpenedHold
-from ledger.port import LedgerPort
+from ledger.port import LedgerPort, PostingRecord
 from signals.base import ZERO, Code, Message, UtcTime
 from signals.bookings import StockKind
 from signals.documents import PostingState
 from signals.erp_reads import StockLine
 from signals.errors import ErpError, ErpRejected, ErpUnavailable, ErrorType
-from signals.holds import HoldRecord, HoldSearch, HoldTrigger
+from signals.holds import Block, HoldRecord, HoldSearch, HoldTrigger
 from signals.orders import ConfirmationMode, OutputKind, ProductionOrder
-from signals.stock import MaterialPosition
+from signals.stock import MaterialPosition, ReceiveGoods
+from signals.transactions import ConfirmProduction
 
 CALLS_PER_ATTEMPT = 8
 """An attempt to settle a posting makes at most so many ERP calls, one after the other."""
@@ -147,17 +149,25 @@ class HoldActivities:
             order = await self._order(record)
             material = record.scope.material or (order.material if order else "")
             lines: list[StockLine] = []
-            readable = self._can_read_stock()
+            batchless, readable = False, self._can_read_stock()
             if material and readable:
                 lines = [x for x in await self._erp.stock(material, record.scope.batch) if x.quantity > 0]
+            if material and readable and record.scope.batch and not lines:
+                lines = [x for x in await self._erp.stock(material, "") if x.quantity > 0]
+                batchless = bool(lines) and not any(x.batch for x in lines)
+                lines = lines if batchless else []
         except ErpUnavailable as error:
             wait = timedelta(seconds=error.retry_after) if error.retry_after else RETRY_AFTER
             return LocateResult(next_try_at=self._now() + wait)
         except ErpError as error:
             raise ApplicationError(str(error), error.code, type=error.type.value, non_retryable=True) from error
-        others = await self._held_by_others(record, material)
-        located = position_of(record, order, lines, others, readable=readable)
-        return LocateResult(located=located.model_copy(update={"material": material, **_scrap_place(record, order)}))
+        if batchless:
+            record = record.model_copy(update={"scope": record.scope.model_copy(update={"batch": ""})})
+        own = await self._received_blocked(request.record, material)
+        others = await self._held_by_others(record, material, batchless=batchless)
+        located = position_of(record, order, lines, others, own, readable=readable)
+        known = {"material": material, "batchless": batchless, "own": own, **_scrap_place(record, order)}
+        return LocateResult(located=located.model_copy(update=known))
 
     def _can_read_stock(self) -> bool:
         declared = self._erp.capabilities.reads.get("stock")
@@ -172,13 +182,37 @@ class HoldActivities:
         except ErpRejected:
             return await self._ledger.order_data(record.plant, record.scope.order)
 
-    async def _held_by_others(self, record: HoldRecord, material: str) -> Decimal:
-        """Blocked stock of the material that other open holds have put there."""
+    async def _held_by_others(self, record: HoldRecord, material: str, *, batchless: bool) -> Decimal:
+        """Blocked stock of the material that other open holds have put there, or let be received there."""
         if not material or record.scope.batch:
             return ZERO
         found = await self._ledger.holds(record.plant, HoldSearch(material=material))
-        placed = [p for r in found if r.hold != record.hold and not r.scope.batch for p in r.postings]
-        return sum((p.quantity for p in placed if p.what == "block" and p.state == "done"), ZERO)
+        others = [r for r in found if r.hold != record.hold and (batchless or not r.scope.batch)]
+        placed = [p.quantity for r in others for p in r.postings if p.what == "block" and p.state == "done"]
+        return sum([*placed, *[await self._received_blocked(r, material) for r in others]], ZERO)
+
+    async def _received_blocked(self, record: HoldRecord, material: str) -> Decimal:
+        """What came into blocked stock because of this hold, held pieces with others, less what has left it."""
+        if not record.scope.order:
+            return ZERO
+        block = Block(hold=record.hold, scope=record.scope)
+        postings = await self._ledger.order_postings(record.plant, record.scope.order)
+        came = sum((_blocked_receipt(p, block, material) for p in postings), ZERO)
+        left = sum((p.quantity for p in record.postings if p.what in ("release", "scrap") and p.state == "done"), ZERO)
+        return max(ZERO, came - left)
+
+
+def _blocked_receipt(posting: PostingRecord, block: Block, material: str) -> Decimal:
+    t = posting.transaction
+    if posting.state not in (PostingState.POSTED, PostingState.ADOPTED):
+        return ZERO
+    if isinstance(t, ConfirmProduction) and t.receipt_stock is StockKind.BLOCKED:
+        free = t.model_copy(update={"receipt_stock": StockKind.UNRESTRICTED})
+        return t.yield_quantity if blocked_form(free, [block], material=material) != free else ZERO
+    if isinstance(t, ReceiveGoods) and t.stock is StockKind.BLOCKED:
+        free = t.model_copy(update={"stock": StockKind.UNRESTRICTED})
+        return t.quantity if blocked_form(free, [block], material=material) != free else ZERO
+    return ZERO
 
 
 def position_of(
@@ -186,6 +220,7 @@ def position_of(
     order: ProductionOrder | None,
     lines: Sequence[StockLine],
     others: Decimal = ZERO,
+    own: Decimal = ZERO,
     *,
     readable: bool = True,
 ) -> Located:
@@ -204,7 +239,7 @@ def position_of(
         return _of_batch(record, lines)
     quantity = record.quantity or sum((x.quantity for x in lines), ZERO)  # nobody said how much: all of it
     share = min(quantity, received) if order is not None else quantity
-    return _of_free_stock(record, lines, others, share)
+    return _of_free_stock(record, lines, others, share, own)
 
 
 def _unread(record: HoldRecord) -> Located:
@@ -231,12 +266,14 @@ def _of_batch(record: HoldRecord, lines: Sequence[StockLine]) -> Located:
     return Located(position=MaterialPosition.BATCH if whole else MaterialPosition.UNRESTRICTED, places=places)
 
 
-def _of_free_stock(record: HoldRecord, lines: Sequence[StockLine], others: Decimal, share: Decimal) -> Located:
+def _of_free_stock(
+    record: HoldRecord, lines: Sequence[StockLine], others: Decimal, share: Decimal, own: Decimal
+) -> Located:
     """So much of the material's stock as is held: what lies blocked and is no other hold's first, then free stock."""
     places: list[StockPlace] = []
     blocked = max(ZERO, sum((p.blocked for p in _places(record, lines)), ZERO) - others)
-    left_blocked = min(blocked, share)
-    left_free = share - left_blocked
+    left_blocked = min(blocked, max(share, own))
+    left_free = max(ZERO, share - left_blocked)
     for place in _places(record, lines):
         mine, free = min(place.blocked, left_blocked), min(place.free, left_free)
         left_blocked, left_free = left_blocked - mine, left_free - free

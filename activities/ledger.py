@@ -105,10 +105,10 @@ class Cases(Message):
 
 
 class CaseDecision(Message):
-    """A decision on a case of an order."""
+    """A decision on a case of an order; a hold's own cases belong to none."""
 
     plant: Code
-    order: Code
+    order: str
     decision: DecideCase
 
 

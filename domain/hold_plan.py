@@ -50,6 +50,10 @@ class Located(Message):
     position: MaterialPosition = P.IN_WORK
     material: str = ""
     places: tuple[StockPlace, ...] = ()
+    own: Amount = Field(
+        default=ZERO, description="received into blocked stock because of this hold, and not freed or scrapped since"
+    )
+    batchless: bool = Field(default=False, description="the ERP keeps no batches of it: bookings name none")
     inspection_lot: str = ""
     scrap_operation: str = Field(default="", description="where scrap that is still in work is confirmed")
     sequence: str = "0"
@@ -106,7 +110,9 @@ def plan_dispositions(
     steps = plan_block(record, first, day) if kept else []
     plan = _Plan(record, _as_blocked(located, first) if kept else located, day)
     rest = any(d.kind in COMES_BACK for d in wanted)
-    return [*steps, *(step for d in wanted for step in plan.disposition(d, rest=rest))]
+    steps += [step for d in wanted for step in plan.disposition(d, rest=rest)]
+    # What is reworked keeps its receipt blocked: then all of it is freed with the last decision.
+    return steps if rest else [*steps, *plan.received_along()]
 
 
 def _still_free(located: Located, kept: Decimal) -> Located:
@@ -140,6 +146,8 @@ class _Plan:
     day: date
     left: dict[str, Decimal] = field(default_factory=dict[str, Decimal])
     """By place: stock that the ERP has blocked and no disposition has taken yet; what is free need not be freed."""
+    taken: Decimal = ZERO
+    """Of it, what dispositions have taken."""
 
     def __post_init__(self) -> None:
         self.left = {p.storage_location: p.blocked + p.restricted for p in self.located.places}
@@ -149,15 +157,15 @@ class _Plan:
         if d.kind is K.RELEASE and batch:
             yield from self._release_batch(d, rest=rest)
             return
-        taken = list(self._take(d.quantity))
-        in_work = d.quantity - sum((quantity for _, quantity in taken), ZERO)
+        found = list(self._take(d.quantity))
+        in_work = d.quantity - sum((quantity for _, quantity in found), ZERO)
         if d.kind is K.RETURN:
             yield Planned("return", by_hand=self._said(d, "returned to the supplier"), quantity=d.quantity)
         elif d.kind is K.RELEASE:
-            for place, quantity in taken:
+            for place, quantity in found:
                 yield self.hold(ReleaseHold, "release", quantity, P.UNRESTRICTED, place, d.serials)
         elif d.kind is K.SCRAP:
-            for place, quantity in taken:
+            for place, quantity in found:
                 position = P.BATCH if batch and self._restricted(place) else P.UNRESTRICTED
                 yield self.hold(ScrapStock, "scrap", quantity, position, place, d.serials)
             if in_work:
@@ -174,7 +182,18 @@ class _Plan:
         for place in self.located.places:
             if place.blocked:
                 quantity = min(place.blocked, d.quantity)
+                self.left[place.storage_location] = place.blocked - quantity
+                self.taken += quantity
                 yield self.hold(ReleaseHold, "release", quantity, P.UNRESTRICTED, place.storage_location, d.serials)
+
+    def received_along(self) -> Iterator[Planned]:
+        """Pieces that were received as blocked together with the held ones, and of which nobody had to decide."""
+        along = self.located.own - self.taken
+        for place in self.located.places:
+            quantity = min(self.left[place.storage_location], place.blocked, along)
+            if quantity > 0:
+                along -= quantity
+                yield self.hold(ReleaseHold, "release", quantity, P.UNRESTRICTED, place.storage_location)
 
     def lot_decision(self, dispositions: tuple[HoldDisposition, ...]) -> list[Planned]:
         record = self.record
@@ -226,7 +245,7 @@ class _Plan:
             unit=record.unit,
             position=position,
             storage_location=place,
-            batch=record.scope.batch,
+            batch="" if self.located.batchless else record.scope.batch,
             serials=serials if len(serials) == quantity else (),
             inspection_lot=self.located.inspection_lot or record.inspection_lot,
             reason=(record.reasons[0].text if record.reasons else "")[:40],
@@ -257,11 +276,12 @@ class _Plan:
 
     def _take(self, quantity: Decimal) -> Iterator[tuple[str, Decimal]]:
         for place, there in self.left.items():
-            taken = min(there, quantity)
-            if taken > 0:
-                self.left[place] = there - taken
-                quantity -= taken
-                yield place, taken
+            part = min(there, quantity)
+            if part > 0:
+                self.left[place] = there - part
+                self.taken += part
+                quantity -= part
+                yield place, part
 
     def _restricted(self, place: str) -> bool:
         return any(p.storage_location == place and p.restricted for p in self.located.places)

@@ -119,7 +119,7 @@ class QualityConfig(Message):
     complete_with_holds: bool = Field(
         default=False, description="an order may be technically completed while a hold on it is open"
     )
-    decide_within_minutes: int = Field(default=60, ge=1, description="working time until somebody else is asked")
+    decide_within_minutes: float = Field(default=60, gt=0, description="working time until somebody else is asked")
     rules: tuple[HoldRule, ...] = Field(default=(), alias="rule")
     parts: tuple[InspectedPart, ...] = Field(
         default=(), alias="part", description="how inspection results call the plant's materials; the first that fits"

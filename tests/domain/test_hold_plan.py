@@ -103,6 +103,23 @@ def test_a_batch_is_freed_only_when_nothing_of_it_is_left_to_come_back() -> None
     assert isinstance(steps[0].transaction, ScrapStock) and steps[0].transaction.position is P.BATCH
 
 
+def test_pieces_that_were_received_as_blocked_along_with_the_held_ones_are_freed_when_the_hold_ends() -> None:
+    located = at(P.UNRESTRICTED, place(blocked=17), own=Decimal(17), batchless=True)
+    steps = plan_dispositions(record(3, batch="B1"), located, parts((K.RELEASE, 2), (K.SCRAP, 1)), DAY)
+    assert said(steps) == [("scrap_stock", 1), ("release_hold", 2), ("release_hold", 14)]
+    assert {t.batch for s in steps if isinstance(t := s.transaction, ScrapStock | ReleaseHold)} == {""}
+    assert said(plan_dispositions(record(3), located, parts((K.RELEASE, 2), (K.REWORK, 1)), DAY)) == [
+        ("release_hold", 2)
+    ]
+
+
+def test_stock_that_somebody_else_has_blocked_is_not_freed_with_the_hold() -> None:
+    located = at(P.UNRESTRICTED, place(blocked=9), own=Decimal(5))
+    assert said(plan_dispositions(record(3), located, parts((K.RELEASE, 3)), DAY)) == [
+        ("release_hold", 3), ("release_hold", 2),
+    ]  # fmt: skip
+
+
 amounts = st.integers(0, 6)
 
 

@@ -34,7 +34,7 @@ from signals.holds import (
     HoldTrigger,
     InspectionOutcome,
 )
-from signals.ids import exception_workflow_id, hold_workflow_id
+from signals.ids import exception_workflow_id, hold_workflow_id, plant_task_queue
 from signals.orders import ErpOrderStatus, Operation, OrderOutput, ProductionOrder
 from signals.people import Actor
 from signals.stock import PlaceHold, ReleaseHold, ScrapStock
@@ -42,6 +42,8 @@ from signals.transactions import PostingIntent
 from tests.workflows.bench import Bench, eventually, plant_config
 from tests.workflows.memory_erp import YES, MemoryErp
 from workers.holds import act_on_hold, start_or_tell, tell_inspection
+from workflows.common import TASK_TIMEOUT
+from workflows.hold_messages import HoldInput
 
 MATERIAL = "HOUSING-1"
 ORDER = "1000042"
@@ -141,7 +143,14 @@ class HoldBench(Bench):
             opened_by=opened_by, at=datetime.now(UTC),
         )  # fmt: skip
 
-    async def open(self, trigger: HoldTrigger) -> str:
+    async def open(self, trigger: HoldTrigger, *, history_limit: int = 0) -> str:
+        """As a client opens it; with a limit its runs are that short."""
+        if history_limit:
+            hold = (await self.ledger.open_hold(trigger)).hold
+            await self.client.start_workflow(
+                "QualityHold", HoldInput(plant=self.id, hold=hold, history_limit=history_limit),
+                id=hold_workflow_id(self.id, hold), task_queue=plant_task_queue(self.id), task_timeout=TASK_TIMEOUT,
+            )  # fmt: skip
         self.hold = await start_or_tell(self.client, self.ledger, trigger)
         self.workflows.add(hold_workflow_id(self.id, self.hold))
         return self.hold
@@ -200,9 +209,10 @@ class HoldBench(Bench):
         self.workflows.add(exception_workflow_id(self.id, key))
 
 
-def hold_plant(name: str = "", **quality: Any) -> PlantConfig:
+def hold_plant(name: str = "", *, minutes: float = 60, **quality: Any) -> PlantConfig:
+    """A plant without signatures; `minutes` is the time for a decision."""
     plant = plant_config(name=name)
-    fields = plant.quality.model_copy(update={"signatures": "off", **quality})
+    fields = plant.quality.model_copy(update={"signatures": "off", "decide_within_minutes": minutes, **quality})
     return plant.model_copy(update={"quality": fields})
 
 

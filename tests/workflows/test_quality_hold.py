@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import replace
+from datetime import UTC, datetime
 from decimal import Decimal
 
 import pytest
 import pytest_asyncio
-from temporalio.client import Client
+from temporalio.client import Client, WorkflowFailureError
 
 from ledger.store import SqlLedger
 from signals.bookings import StockKind
+from signals.decisions import Answer
+from signals.documents import CaseAction, CaseKind
 from signals.holds import (
     ClaimHold,
     CommentHold,
@@ -18,13 +22,17 @@ from signals.holds import (
     DecisionState,
     HoldAction,
     HoldCause,
+    HoldSearch,
     HoldState,
     ReassignHold,
     WithdrawHold,
 )
-from signals.stock import MaterialPosition
+from signals.ids import hold_workflow_id, plant_task_queue
+from signals.stock import MaterialPosition, PlaceHold, ReleaseHold
 from tests.workflows.bench import eventually
-from tests.workflows.hold_bench import ORDER, HoldBench, K, hold_bench
+from tests.workflows.hold_bench import ORDER, HoldBench, K, StockErp, hold_bench, hold_plant
+from tests.workflows.refusing_erp import decision, exception_of, running
+from workflows.hold_messages import HoldInput
 
 FREE, BLOCKED = StockKind.UNRESTRICTED, StockKind.BLOCKED
 
@@ -246,12 +254,134 @@ async def test_new_receipts_of_the_order_are_found_and_freed_with_the_rest(holds
     assert holds.stock_erp.amount(FREE) == 6
 
 
+async def test_nobody_decides_and_the_ladder_is_climbed_by_its_deadlines(
+    temporal_client: Client, plant_ledger: SqlLedger
+) -> None:
+    async with hold_bench(temporal_client, plant_ledger, minutes=1 / 60) as holds:
+        holds.delivered(10)
+        await holds.open(holds.trigger(10))
+        record = await holds.until_hold(lambda r: r.level == 3)
+        assert record.escalated_to == ("quality manager", "admin")
+        said = [e.what for e in record.history if e.what in ("reminded", "escalated")]
+        assert said == ["reminded", "escalated", "escalated"]
+        inbox = await holds.ledger.holds(holds.id, HoldSearch(role="quality manager"))
+        assert [r.hold for r in inbox] == [holds.hold]
+        assert record.due_at and record.due_at < datetime.now(UTC)
+
+
+async def test_what_the_erp_refuses_is_an_exception_and_the_hold_goes_on(
+    temporal_client: Client, plant_ledger: SqlLedger
+) -> None:
+    erp = StockErp(refuses={PlaceHold})
+    async with hold_bench(temporal_client, plant_ledger, erp=erp) as holds:
+        holds.delivered(10)
+        await holds.open(holds.trigger(10))
+        record = await holds.until_hold(lambda r: r.erp == "failed")
+        [posting] = record.postings
+        holds.note_exception(posting.key)
+        [case] = await eventually(lambda: holds.ledger.cases(holds.id), lambda found: found)
+        assert case.error_code == "M7/053" and record.state is HoldState.BLOCKED
+
+        # A person repairs it; the exception tells the hold, which goes on by the posting's key.
+        erp.refuses.clear()
+        await running(holds, case)
+        await exception_of(holds, case).execute_update("decide", decision(case, CaseAction.RETRY))
+        await holds.until_hold(lambda r: r.erp == "blocked")
+        assert erp.amount(BLOCKED) == 10
+
+        # A release that is refused waits for its person, and what is left unbooked is said.
+        erp.refuses.add(ReleaseHold)
+        await holds.decide((K.RELEASE, 10))
+        waiting = await holds.until_hold(lambda r: any(p.state == "failed" for p in r.postings))
+        key = next(p.key for p in waiting.postings if p.state == "failed")
+        holds.note_exception(key)
+        assert waiting.state is HoldState.EXECUTING and len(await holds.ledger.blocks(holds.id)) == 1
+        [case] = await eventually(lambda: holds.ledger.cases(holds.id), lambda found: found)
+        await running(holds, case)
+        await exception_of(holds, case).execute_update("decide", decision(case, CaseAction.SKIP))
+        ended = await holds.ended()
+        assert [p.state for p in ended.postings] == ["done", "skipped"]
+
+
+async def test_a_block_that_was_refused_is_given_up_when_the_hold_is_decided(
+    temporal_client: Client, plant_ledger: SqlLedger
+) -> None:
+    erp = StockErp(refuses={PlaceHold})
+    async with hold_bench(temporal_client, plant_ledger, erp=erp) as holds:
+        holds.delivered(10)
+        await holds.open(holds.trigger(10))
+        record = await holds.until_hold(lambda r: r.erp == "failed")
+        holds.note_exception(record.postings[0].key)
+        erp.refuses.clear()
+        await holds.decide((K.RELEASE, 10))
+        await holds.ended()
+        assert (erp.amount(FREE), erp.amount(BLOCKED)) == (10, 0)
+        assert erp.movements == [] and await holds.ledger.cases(holds.id) == []
+
+
+async def test_what_cannot_be_booked_waits_for_a_persons_hand(holds: HoldBench) -> None:
+    holds.delivered(10)
+    await holds.open(holds.trigger(10))
+    await holds.until_hold(lambda r: r.erp == "blocked")
+    await holds.decide((K.RETURN, 10))
+    [case] = await eventually(lambda: holds.ledger.cases(holds.id), lambda found: found)
+    assert case.kind is CaseKind.HOLD_BY_HAND and "returned" in case.summary
+    assert (await holds.record()).state is HoldState.EXECUTING
+    accept = decision(case, CaseAction.ACCEPT, role="planner")
+    answer = await holds.handle().execute_update("decide_case", accept, result_type=Answer)
+    assert answer.accepted
+    await holds.ended()
+    assert await holds.ledger.cases(holds.id) == []
+
+
+async def test_each_run_is_short_and_nothing_is_lost_between_them(
+    temporal_client: Client, plant_ledger: SqlLedger
+) -> None:
+    async with hold_bench(temporal_client, plant_ledger) as holds:
+        holds.delivered(10)
+        await holds.open(holds.trigger(10), history_limit=40)
+        engineer = holds.actor("inspector-1", "quality engineer")
+        for number in range(12):
+            act = CommentHold(action_id=f"a{number}", actor=engineer, comment=f"look {number}")
+            assert (await holds.act(act)).accepted
+            assert (await holds.act(act)).message == "noted"
+        await holds.decide((K.SCRAP, 10))
+        record = await holds.ended()
+        comments = [e.text for e in record.history if e.what == "comment"]
+        assert comments == [f"look {number}" for number in range(12)]
+        assert len(await holds.runs(holds.handle().id)) > 2
+        assert holds.stock_erp.movements == [("place_hold", 10), ("scrap_stock", 10)]
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("cached", [500, 0], ids=["cached", "replaying"])
+async def test_the_worker_goes_away_after_every_step_and_the_end_is_the_same(
+    temporal_client: Client, plant_ledger: SqlLedger, cached: int
+) -> None:
+    bench = HoldBench(temporal_client, plant_ledger, hold_plant(), erp=StockErp())
+    bench.options = replace(bench.options, max_cached_workflows=cached)
+    try:
+        bench.delivered(10)
+        await bench.open(bench.trigger(10))
+        first = bench.decision((K.RELEASE, 6), (K.SCRAP, 4))
+        steps: tuple[Callable[[], Awaitable[object]], ...] = (
+            lambda: bench.until_hold(lambda r: r.erp == "blocked"),
+            lambda: bench.act(first),
+            lambda: bench.act(bench.second(first, action_id="c-1")),
+            lambda: bench.ended(60),
+        )
+        for step in steps:
+            async with bench.working():
+                await step()
+        record = await bench.record()
+        assert record.state is HoldState.CLOSED
+        assert bench.stock_erp.movements == [("place_hold", 10), ("scrap_stock", 4), ("release_hold", 6)]
+        assert await bench.replay()
+    finally:
+        await bench.end()
+
+
 async def test_a_workflow_that_nobody_opened_in_the_ledger_fails_with_the_reason(holds: HoldBench) -> None:
-    from temporalio.client import WorkflowFailureError
-
-    from signals.ids import hold_workflow_id, plant_task_queue
-    from workflows.hold_messages import HoldInput
-
     handle = await holds.client.start_workflow(
         "QualityHold", HoldInput(plant=holds.id, hold="nothing"), id=hold_workflow_id(holds.id, "nothing"),
         task_queue=plant_task_queue(holds.id),

@@ -24,6 +24,7 @@ from workers.cli import (
     demo,
     erp,
     exceptions,
+    holds,
     orders,
     parked,
     processes,
@@ -85,6 +86,7 @@ app.add_typer(cases.app, name="cases")
 app.add_typer(erp.app, name="erp")
 app.add_typer(parked.app, name="parked")
 app.add_typer(quality.app, name="quality")
+app.add_typer(holds.app, name="holds")
 app.command("trace")(trace.trace)
 app.command("replay")(replay.replay)
 app.command("server")(processes.server)
