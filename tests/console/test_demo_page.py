@@ -106,8 +106,8 @@ async def test_the_page_shows_three_books_the_dead_worker_the_hold_and_how_far_t
         text = (await client.get(PAGE)).text
     for promised in (
         'data-total="machine">42', 'data-total="plantwright">41', 'data-total="erp">33',
-        '<span class="behind">9</span>', 'class="dead" data-process="worker"', "ERP unplugged for 7 s", f"/p/{NORTH}/holds/H1",
-        "ERP unplugged</li>",
+        '<span class="behind">9</span>', 'class="dead" data-process="worker"', "ERP unplugged for 7 s",
+        f"/p/{NORTH}/holds/H1", "ERP unplugged</li>",
         f"{PAGE}/{ORDER}/0010",
     ):  # fmt: skip
         assert promised in text, promised

@@ -31,13 +31,15 @@ def demo(
         float | None, typer.Option("--speed", help="Plant seconds per wall second. Default: 6 with --auto, else 3.")
     ] = None,
     erp: Annotated[str, typer.Option("--erp", help="sap, oracle, dynamics (simulated) or tryton (real).")] = "sap",
+    port: Annotated[int, typer.Option("--port", min=0, max=65535, help="Of the console; 0 picks a free one.")] = 0,
     data: DataFolder = None,
     as_json: AsJson = False,
     screenshot: Annotated[
         Path | None, typer.Option("--screenshot", hidden=True, help="SVG of the screen in the outage.")
     ] = None,
 ) -> int:
-    """A simulated line, an ERP and everything between them; break it by single keys."""
+    """A simulated line, an ERP and everything between them; break it in the browser or by single keys."""
+    from workers.cli.demo_console import serving
     from workers.demo.children import StageFailed
     from workers.demo.erp import TITLES
     from workers.demo.performance import DemoOptions, perform
@@ -50,7 +52,7 @@ def demo(
         raise BadInput(f"--speed {pace:g} is not usable", subject="--speed", hint=f"from 0.1 to {FASTEST:g}")
     options = DemoOptions(auto=auto, mode=mode, seed=seed, speed=pace, erp=erp, data=data, screenshot=screenshot)
     try:
-        result = run_result(perform(options, say_progress, watched=sys.stderr.isatty()))
+        result = run_result(perform(options, say_progress, watched=sys.stderr.isatty(), serving=serving(port)))
     except StageFailed as error:
         raise NoAnswer(str(error)) from error
     say_result(result, closing_table(result), as_json=as_json)

@@ -44,6 +44,14 @@ class Controls:
     async def bad_part(self) -> None:
         await self._ask("POST", "bad-part", {"reason": "SCRATCH"})
 
+    async def drift(self, pieces: int) -> dict[str, Any]:
+        """The next pieces measure out of their limits at the first station that measures; what drifts."""
+        return await self._ask("POST", "drift", {"pieces": pieces})
+
+    async def change_over(self) -> dict[str, Any]:
+        """The run in work makes room for the next one; the run that comes on."""
+        return await self._ask("POST", "change-over")
+
     async def unplug(self) -> None:
         """The ERP drops every connection without an answer, until it is plugged in."""
         if self._outage.over:

@@ -7,10 +7,11 @@ import contextlib
 import shutil
 import tempfile
 from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from rich.console import Console
 from rich.live import Live
@@ -18,9 +19,11 @@ from rich.live import Live
 from signals.decisions import PostingMode
 from signals.errors import BadInput
 from workers.demo.books import Pieces, Place, compare, own_books
+from workers.demo.holds import held, hold_differences
 from workers.demo.keys import has_keyboard, pressed_keys
 from workers.demo.screen import plain_line, render, save_screenshot
 from workers.demo.script import Acts, curtain_up, play
+from workers.demo.show import Show
 from workers.demo.stage import Stage
 from workers.demo.watch import Snapshot, WaitedInVain, Watch
 
@@ -57,9 +60,18 @@ class Journal:
             self._say(line)
 
 
-async def perform(options: DemoOptions, say: Callable[[str], None], *, watched: bool) -> dict[str, Any]:
+class Serving(Protocol):
+    """Serves the console beside the demo for as long as the context lasts; gives its address."""
+
+    def __call__(self, stage: Stage, show: Show) -> AbstractAsyncContextManager[str]: ...
+
+
+async def perform(
+    options: DemoOptions, say: Callable[[str], None], *, watched: bool, serving: Serving | None = None
+) -> dict[str, Any]:
     """Play the demo and return its closing object (design section 11).
 
+    `serving` puts the console beside it.
     `watched`: there is a terminal for the live screen. Raises StageFailed when a process does not start or ends.
     """
     began = datetime.now(UTC)
@@ -69,7 +81,7 @@ async def perform(options: DemoOptions, say: Callable[[str], None], *, watched: 
     worth_keeping = True
     try:
         await stage.set_up()
-        result = await _perform(stage, options, journal, watched=watched)
+        result = await _perform(stage, options, journal, watched=watched, serving=serving)
         worth_keeping = not result["agree"]
     except asyncio.CancelledError:
         worth_keeping = False
@@ -96,13 +108,18 @@ def _folder(options: DemoOptions) -> Path:
     return folder
 
 
-async def _perform(stage: Stage, options: DemoOptions, journal: Journal, *, watched: bool) -> dict[str, Any]:
+async def _perform(
+    stage: Stage, options: DemoOptions, journal: Journal, *, watched: bool, serving: Serving | None
+) -> dict[str, Any]:
     watch = Watch(stage)
     journal.seconds = lambda: watch.seconds
     acts = Acts(stage, watch, journal.note)
     keys = has_keyboard() and watched and not options.auto
     failure = ""
-    async with _audience(watch, journal, stage, watched=watched, keys=keys) as audience:
+    async with (
+        _console(stage, Show(stage, watch, acts, journal.lines), journal, serving),
+        _audience(watch, journal, stage, watched=watched, keys=keys) as audience,
+    ):
 
         def screenshot() -> None:
             if options.screenshot is not None:
@@ -124,6 +141,20 @@ async def _perform(stage: Stage, options: DemoOptions, journal: Journal, *, watc
     await acts.worker_is_back()
     last = await watch.look()
     return await _closing(stage, options, last, failure)
+
+
+@contextlib.asynccontextmanager
+async def _console(stage: Stage, show: Show, journal: Journal, serving: Serving | None) -> AsyncIterator[None]:
+    """The console's address and the users are told before anything happens."""
+    if serving is None:
+        yield
+        return
+    async with serving(stage, show) as address:
+        stage.addresses = {"Demo page": f"{address}/p/{stage.plant_id}/demo", **stage.addresses}
+        journal.note(f"the console is at {address}, the demo's own page at {stage.addresses['Demo page']}")
+        for user in stage.people.users:
+            journal.note(f"sign in as {user.login} ({user.role}), password {user.password}")
+        yield
 
 
 async def _script(
@@ -149,7 +180,8 @@ async def _listen(acts: Acts, journal: Journal, screenshot: Callable[[], None]) 
     """Do what the keys say until `q`."""
     by_key = {
         "u": acts.unplug, "p": acts.plug_in, "k": acts.kill_worker, "b": acts.break_machine,
-        "s": acts.bad_part, "m": acts.enter_by_hand, "a": acts.adopt,
+        "s": acts.bad_part, "m": acts.enter_by_hand, "a": acts.adopt, "d": acts.drift, "c": acts.change_over,
+        "h": acts.decide_holds,
     }  # fmt: skip
     async for key in pressed_keys():
         if key == "q":
@@ -220,13 +252,15 @@ async def _closing(stage: Stage, options: DemoOptions, last: Snapshot, failure: 
             totals[Place(order, total.operation)] = Pieces(total.yield_quantity, total.scrap_quantity or Pieces().scrap)
     own = own_books(traces, totals)
     compared = compare(last.truth, own, last.books, stage.seed_data["stock"], options.mode)
-    differences = [*([failure] if failure else []), *compared.differences]
+    differences = [*([failure] if failure else []), *compared.differences,
+                   *hold_differences(last.holds, last.books)]  # fmt: skip
     return {
         "agree": not differences,
         "missing": compared.missing,
         "duplicate": compared.duplicate,
         "in_doubt": own.in_doubt,
         "open_cases": len(last.cases),
+        "holds": held(last.holds),
         "parked": len(await stage.ledger.parked(stage.plant_id)),
         "order": stage.orders[0],
         "orders": stage.orders,

@@ -20,7 +20,8 @@ from workers.demo.watch import Snapshot
 
 KEYS = {
     "u": "unplug ERP", "p": "plug in", "k": "kill worker", "b": "break machine",
-    "s": "bad part", "m": "confirm by hand in ERP", "a": "adopt hand entries", "q": "quit",
+    "s": "bad part", "d": "drift (hold)", "h": "decide holds", "c": "change over", "m": "confirm by hand in ERP",
+    "a": "adopt hand entries", "q": "quit",
 }  # fmt: skip
 STATE_STYLES = {"execute": "green", "aborted": "red", "held": "red", "suspended": "yellow", "complete": "cyan"}
 LATEST = 7
@@ -51,6 +52,8 @@ def _head(seen: Snapshot) -> RenderableType:
     for name, alive in (("worker", seen.worker_alive), ("edge gateway", seen.edge_alive)):
         mark.append(f"   {name} ")
         mark.append("alive" if alive else "DEAD", "bold green" if alive else "bold red")
+    if seen.open_holds:
+        mark.append(f"   holds {len(seen.open_holds)}", "bold red")
     mark.append(f"   open cases {len(seen.cases)}", "bold yellow" if seen.cases else "")
     return mark
 
@@ -146,13 +149,21 @@ def closing_table(result: Mapping[str, Any]) -> RenderableType:
     verdict = Text.assemble(
         ("The books agree" if result["agree"] else "The books differ", "bold green" if result["agree"] else "bold red"),
         f": {result['missing']} missing, {result['duplicate']} duplicate, {result['in_doubt']} in doubt, "
-        f"{result['open_cases']} open cases; {result['documents']} documents of ours in the ERP, which was away for "
+        f"{result['open_cases']} open cases; {_holds(result['holds'])}; "
+        f"{result['documents']} documents of ours in the ERP, which was away for "
         f"{result['erp_outage_seconds']:.0f} s.",
     )
     parts: list[RenderableType] = [table, verdict, *(Text(f"- {what}", "red") for what in result["differences"])]
     if result["mode"] == "shadow":
         parts.append(_would_post(result["would_post"]))
     return Group(*parts)
+
+
+def _holds(holds: Mapping[str, Any]) -> str:
+    states = ", ".join(f"{count} {state}" for state, count in holds["states"].items())
+    if not holds["count"]:
+        return "no holds"
+    return f"holds: {states} ({holds['blocked']} pieces blocked, {holds['released']} released)"
 
 
 def _would_post(postings: Sequence[Mapping[str, Any]]) -> Table:

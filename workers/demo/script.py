@@ -8,7 +8,6 @@ from collections.abc import Callable
 from datetime import timedelta
 
 from temporalio.client import (
-    Client,
     WorkflowHandle,
     WorkflowUpdateFailedError,
     WorkflowUpdateRPCTimeoutOrCancelledError,
@@ -17,18 +16,20 @@ from temporalio.service import RPCError
 
 from signals.decisions import Answer, ApprovePostings, DecideCase, PostingMode
 from signals.documents import Case, CaseAction, CaseKind
+from signals.errors import BadInput, NoAnswer
+from signals.holds import HoldRecord, HoldState
 from signals.ids import order_workflow_id, short_hash
 from signals.status import OrderStatus
-from workers.client import connect_temporal
 from workers.demo.books import Place
+from workers.demo.people import ENGINEER, MANAGER, SUPERVISOR
 from workers.demo.stage import Stage
 from workers.demo.watch import Snapshot, Watch
 
-SUPERVISOR = "demo supervisor"
 FIRST_OPERATION = "0010"
 BROKEN_STATION = "weld"
 BROKEN_PLANT_SECONDS = 45.0
 HAND_ENTRY_PIECES = 3
+DRIFTING_PIECES = 3
 RESTART_SECONDS = 3.0
 CONFIRMATIONS_BEFORE = 3
 OUTAGE_SECONDS = 14.0
@@ -53,7 +54,6 @@ class Acts:
         self._stage = stage
         self._watch = watch
         self._say = say
-        self._client: Client | None = None
         self._restarting: asyncio.Task[None] | None = None
 
     async def unplug(self) -> None:
@@ -71,6 +71,20 @@ class Acts:
     async def bad_part(self) -> None:
         await self._stage.controls.bad_part()
         self._say("bad part: the next piece is spoilt at the press and found at the inspection")
+
+    async def drift(self) -> None:
+        """The press force leaves its limits for a few pieces: they are held."""
+        drifting = await self._stage.controls.drift(DRIFTING_PIECES)
+        self._say(
+            f"drift: {drifting['tag']} of station {drifting['station']} is off by {drifting['offset']:g} "
+            f"for the next {drifting['pieces']} pieces; they are to be held"
+        )
+
+    async def change_over(self) -> None:
+        """In mid-batch: the next order comes on, the rest of this one is made later."""
+        coming = await self._stage.controls.change_over()
+        batch = f" batch {coming['batch']}" if coming["batch"] else ""
+        self._say(f"change over in mid-batch: order {coming['order']}{batch} comes on, the rest is made later")
 
     async def kill_worker(self) -> None:
         """SIGKILL; a new one starts a little later."""
@@ -129,7 +143,29 @@ class Acts:
         if not answer.accepted:
             self._say(f"case {case.case_id}: {answer.message}")
             return 0
-        self._say(f"case {case.case_id} ({case.kind.value}, operation {case.operation}): adopted by the {SUPERVISOR}")
+        self._say(f"case {case.case_id} ({case.kind.value}, operation {case.operation}): adopted by {SUPERVISOR}")
+        return 1
+
+    async def decide_holds(self) -> int:
+        """Every open hold: the quality engineer claims and releases it, the quality manager signs too. How many."""
+        done = 0
+        for hold in filter(waits_for_people, self._watch.last.open_holds):
+            try:
+                done += await self._decide_hold(hold.hold)
+            except (BadInput, NoAnswer) as error:
+                self._say(f"hold {hold.hold} could not be decided yet: {error}")
+        return done
+
+    async def _decide_hold(self, hold: str) -> int:
+        people = self._stage.people
+        if await people.cosign(hold):
+            self._say(f"hold {hold}: {MANAGER} has signed too")
+            return 1
+        await people.claim(hold)
+        record = await people.release(hold)
+        self._say(f"hold {hold}: {ENGINEER} has claimed it and released {record.quantity:f} {record.unit}, signed")
+        if await people.cosign(hold):
+            self._say(f"hold {hold}: {MANAGER} has signed too")
         return 1
 
     async def approve_for_ever(self) -> None:
@@ -154,9 +190,7 @@ class Acts:
         self._say(f"approved {len(keys)} posting{'s' if len(keys) > 1 else ''} of order {order}")
 
     async def _order(self, order: str) -> WorkflowHandle[object, object]:
-        if self._client is None:
-            self._client = await connect_temporal(self._stage.environ)
-        return self._client.get_workflow_handle(order_workflow_id(self._stage.plant_id, order))
+        return (await self._stage.client()).get_workflow_handle(order_workflow_id(self._stage.plant_id, order))
 
 
 def hand_entry_place(seen: Snapshot) -> Place | None:
@@ -188,6 +222,9 @@ async def play(stage: Stage, watch: Watch, acts: Acts, say: Say, screenshot: Cal
         "the first confirmations",
         60 + 180 / stage.speed,
     )
+    await acts.drift()
+    await watch.until(lambda seen: bool(seen.holds), "the hold about the drift", 30 + 60 / stage.speed)
+    say(f"hold {watch.last.holds[0].hold}: {watch.last.holds[0].reasons[0].text}; blocked in the ledger")
     await acts.unplug()
     over = asyncio.create_task(asyncio.sleep(OUTAGE_SECONDS))
     if not shadow:
@@ -203,7 +240,9 @@ async def play(stage: Stage, watch: Watch, acts: Acts, say: Say, screenshot: Cal
     await acts.break_machine()
     if not shadow:
         await _adopt_hand_entry(watch, acts)
+    await _decide_holds(watch, acts)
     await watch.until(lambda seen: seen.truth["finished"], "the last piece", 60 + 2 * PLANT_SECONDS / stage.speed)
+    await _decide_holds(watch, acts)
     await watch.until(lambda seen: seen.all_closed, "closing both orders", CLOSING_SECONDS)
     say("both orders are closed")
 
@@ -215,3 +254,17 @@ async def _adopt_hand_entry(watch: Watch, acts: Acts) -> None:
             return
         await watch.look()
         await asyncio.sleep(1)
+
+
+async def _decide_holds(watch: Watch, acts: Acts) -> None:
+    """Decide until no hold waits for a person; a drift that goes on makes a decision stale, then it is made anew."""
+    for _ in range(20):
+        await watch.look()
+        if not any(map(waits_for_people, watch.last.open_holds)):
+            return
+        await acts.decide_holds()
+        await asyncio.sleep(1)
+
+
+def waits_for_people(hold: HoldRecord) -> bool:
+    return hold.state in (HoldState.BLOCKED, HoldState.AWAITS_SECOND)

@@ -12,15 +12,19 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+from temporalio.client import Client
 
 from domain.clock import PlantClock
 from domain.plant import PlantConfig
 from ledger.connect import open_ledger
 from ledger.store import SqlLedger
 from signals.decisions import PostingMode
+from workers.client import connect_temporal
+from workers.console_desk import ConsoleDesk
 from workers.demo.children import START_SECONDS, Child, StageFailed
 from workers.demo.controls import Controls
 from workers.demo.erps import erp_for_stage
+from workers.demo.people import DemoPeople
 from workers.plant_file import load_plant
 from workers.settings import LEDGER_FILE
 from workers.temporal_server import EmbeddedTemporal
@@ -35,6 +39,9 @@ class Stage:
     plant: PlantConfig
     controls: Controls
     ledger: SqlLedger
+    people: DemoPeople
+    desk: ConsoleDesk
+    clock: PlantClock
     worker: Child
     edge: Child
 
@@ -59,6 +66,7 @@ class Stage:
         self._children: list[Child] = []
         self.temporal = EmbeddedTemporal(folder, progress=say)
         self._environ = dict(os.environ)
+        self._client: Client | None = None
 
     @property
     def plant_id(self) -> str:
@@ -80,18 +88,21 @@ class Stage:
         self._say("starting the Temporal server")
         await self.temporal.start()
         now = datetime.now(UTC)
-        clock = PlantClock(wall_epoch=now, plant_epoch=now, factor=self.speed)
-        self._environ |= self._surroundings(clock)
+        self.clock = PlantClock(wall_epoch=now, plant_epoch=now, factor=self.speed)
+        self._environ |= self._surroundings(self.clock)
         self._environ |= self.erp.environ
         self._say(f"starting the {self.erp.title} and the simulated line")
         line = self._child("line", "simulate", "line", "--scenario", str(self.folder / SCENARIO), "--port", "0",
-                           "--seed", str(self._seed), "--clock", clock.text())  # fmt: skip
+                           "--seed", str(self._seed), "--clock", self.clock.text())  # fmt: skip
         at_erp, at_line = await asyncio.gather(self.erp.start(self._child), line.start())
         self.controls = Controls(at_line["control"], self.erp)
         await self.erp.seed(self.seed_data)
         self._environ |= {**self.erp.environ, "PLANTWRIGHT_OPCUA_ENDPOINT": at_line["endpoint"]}
         self.ledger = await open_ledger(self._environ["PLANTWRIGHT_LEDGER_URL"])
         self.plant = load_plant(self.folder / PLANT, self._environ)
+        self.desk = ConsoleDesk(self.client, self.ledger, {self.plant_id: self.plant}, self.now)
+        self.people = DemoPeople(self.ledger, self.plant_id, self.folder, self._environ, self.desk)
+        await self.people.hire()
         self._say("starting the plant worker and the edge gateway")
         common = ("--plant", str(self.folder / PLANT), "--data", str(self.folder))
         self.worker = self._child("worker", "worker", *common, *self.erp.worker_options)
@@ -106,6 +117,16 @@ class Stage:
             "folder": str(self.folder),
         }
         self._leave_environment()
+
+    def now(self) -> datetime:
+        """Plant time."""
+        return self.clock.plant_time(datetime.now(UTC))
+
+    async def client(self) -> Client:
+        """The demo's own connection to Temporal, made at its first use."""
+        if self._client is None:
+            self._client = await connect_temporal(self._environ)
+        return self._client
 
     async def strike(self) -> None:
         """End everything, the last ones first."""

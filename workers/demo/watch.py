@@ -6,10 +6,12 @@ import asyncio
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any
 
 from ledger.port import OrderRecord
 from signals.documents import Case, PostingState
+from signals.holds import HoldRecord, HoldSearch
 from signals.orders import OrderPhase
 from workers.demo.books import CONFIRMATIONS, Figures, Pieces, Place, erp_figures, machine_figures
 from workers.demo.children import StageFailed
@@ -20,9 +22,10 @@ LOOK_SECONDS = 0.4
 
 @dataclass(frozen=True)
 class Snapshot:
-    """How everything stands at one moment."""
+    """How everything stands at one moment. `seconds` since the curtain rose, `at` wall time."""
 
     seconds: float
+    at: datetime
     truth: dict[str, Any]
     books: dict[str, Any]
     records: dict[str, OrderRecord]
@@ -30,6 +33,7 @@ class Snapshot:
     worker_alive: bool
     edge_alive: bool
     outage_seconds: float
+    holds: tuple[HoldRecord, ...] = ()
     machine: Figures = field(init=False)
     counted: Figures = field(init=False)
     erp: Figures = field(init=False)
@@ -51,6 +55,10 @@ class Snapshot:
         ]
 
     @property
+    def open_holds(self) -> list[HoldRecord]:
+        return [hold for hold in self.holds if not hold.state.is_over]
+
+    @property
     def would_post(self) -> int:
         return sum(o.state is PostingState.SHADOW for record in self.records.values() for o in record.postings)
 
@@ -70,6 +78,7 @@ class Snapshot:
         """What a person is told who waited in vain."""
         parts = [f"order {name} is {record.phase or 'not taken in'}" for name, record in self.records.items()]
         parts += [f"case {c.case_id} ({c.kind.value}, operation {c.operation}) is open" for c in self.cases]
+        parts += [f"hold {h.hold} is {h.state.value} (ERP: {h.erp})" for h in self.open_holds]
         parts += [
             f"posting {o.key} of operation {o.operation} is {o.state.value}" + (f": {o.message}" if o.message else "")
             for record in self.records.values()
@@ -100,6 +109,11 @@ class Watch:
         return time.monotonic() - self._began
 
     @property
+    def seen(self) -> Snapshot | None:
+        """The last snapshot; None before the first."""
+        return self._last
+
+    @property
     def last(self) -> Snapshot:
         assert self._last is not None
         return self._last
@@ -109,8 +123,10 @@ class Watch:
         stage, controls = self._stage, self._stage.controls
         truth, books = await asyncio.gather(controls.truth(), controls.books())
         records = {o: await stage.ledger.load_order(stage.plant_id, o) for o in stage.orders}
+        holds = await stage.ledger.holds(stage.plant_id, HoldSearch(open_only=False))
         self._last = Snapshot(
             seconds=self.seconds,
+            at=datetime.now(UTC),
             truth=truth,
             books=books,
             records=records,
@@ -118,6 +134,7 @@ class Watch:
             worker_alive=stage.worker.running,
             edge_alive=stage.edge.running,
             outage_seconds=controls.outage_seconds,
+            holds=tuple(holds),
         )
         async with self._news:
             self._news.notify_all()
