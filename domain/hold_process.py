@@ -73,6 +73,7 @@ class HoldStep(State):
     state: str = Field(default="waiting", description="waiting, done, failed, skipped")
     tried: bool = False
     again: bool = Field(default=False, description="a person decided its case: go on by its key")
+    verifying: bool = Field(default=False, description="booked; what must be booked beside it is still to be seen")
     gave_up: bool = Field(default=False, description="the ledger was asked to give it up")
     next_try_at: UtcTime | None = None
     document: str = ""

@@ -13,7 +13,7 @@ from temporalio.exceptions import ActivityError, ApplicationError
 
 with workflow.unsafe.imports_passed_through():
     from activities.holds import HoldActivities, HoldPostings, LocateRequest
-    from activities.posting import ErpActivities, PostingDraft, ResumeRequest, SettleResult
+    from activities.posting import ErpActivities, PostingDraft, ResumeRequest, SettleResult, VerifyRequest
     from domain.error_catalogue import judge
     from domain.hold_plan import plan_block, plan_dispositions
     from domain.hold_process import LONGEST_LOOK, SHORTEST_LOOK, HoldProcess, HoldStep
@@ -158,6 +158,10 @@ class HoldSteps:
             self._by_hand(step)
             return
         try:
+            if step.verifying:
+                await self._verify(step)
+                state.show_steps()
+                return
             result = await self._settle(step)
         except ActivityError as error:
             workflow.logger.warning("step %s of the hold not settled: %s", step.what, error.cause)
@@ -202,7 +206,12 @@ class HoldSteps:
             return
         step.document, step.message, step.again = outcome.document, outcome.message, False
         if outcome.state in DONE:
-            step.state, step.next_try_at = "done", None
+            beside = outcome.state is PostingState.POSTED and step.key not in result.verified
+            step.verifying = beside and result.next_try_at is not None
+            if step.verifying:
+                step.next_try_at = result.next_try_at
+            else:
+                step.state, step.next_try_at = "done", None
             shadow = outcome.state is PostingState.SHADOW
             text = f"{step.what}: {'computed only (shadow)' if shadow else outcome.document or 'booked'}"
             state.note("erp", text, now)
@@ -218,6 +227,26 @@ class HoldSteps:
         assert step.key is not None
         me = workflow.info().workflow_id
         await start_exception(ExceptionInput(plant=state.record.plant, posting_key=step.key, report_to=me))
+
+    async def _verify(self, step: HoldStep) -> None:
+        """What is booked beside it, such as the stock postings of a lot's decision. What never shows is a case."""
+        state = self.state
+        assert step.key is not None and step.transaction is not None
+        intent = PostingIntent(key=step.key, transaction=step.transaction)
+        found = await workflow.execute_activity_method(
+            ErpActivities.verify_posting,
+            VerifyRequest(plant=state.record.plant, intent=intent),
+            task_queue=erp_task_queue(state.record.plant),
+            start_to_close_timeout=self._attempt,
+            retry_policy=FEW_ATTEMPTS,
+        )
+        step.next_try_at = found.next_try_at
+        if found.complete or found.case is not None or found.next_try_at is None:
+            step.verifying, step.state, step.next_try_at = False, "done", None
+        if found.case is not None:
+            state.note("erp", f"{step.what}: {found.case.summary}", workflow.now())
+            me = workflow.info().workflow_id
+            await start_exception(ExceptionInput(plant=state.record.plant, posting_key=step.key, report_to=me))
 
     def _by_hand(self, step: HoldStep) -> None:
         """Nothing books it from here: a case says what a person books, and the hold waits for it."""
