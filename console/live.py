@@ -18,6 +18,7 @@ from console.ports import Changes
 
 LOOK_SECONDS = 1.0
 TICK_SECONDS = 5.0
+MOST_UNREAD = 100
 _log = structlog.get_logger(__name__)
 
 
@@ -92,7 +93,8 @@ class Newsroom:
 
     def _tell(self, news: dict[str, Any]) -> None:
         for queue in self._listeners:
-            queue.put_nowait(news)
+            if queue.qsize() < MOST_UNREAD:  # who does not read is told by the next change all the same
+                queue.put_nowait(news)
 
 
 def _event(name: str, data: dict[str, Any]) -> str:
