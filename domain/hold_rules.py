@@ -16,9 +16,9 @@ from domain.context import StationContext
 from domain.hold_state import BadCheck, CheckSeen, Deviation, RuleState, Span
 from domain.line_parking import StationEvent
 from domain.plant import CounterRole
-from domain.plant_quality import HoldRule
+from domain.plant_quality import HoldRule, QualityConfig
 from domain.reporting import close_station_order
-from signals.events import AlarmEvent, MeasurementEvent, Quality
+from signals.events import AlarmEvent, MachineEvent, MeasurementEvent, Quality
 from signals.holds import HoldCause, HoldReason, HoldScope, HoldTrigger, Measurement
 from signals.ids import short_hash, time_text
 
@@ -61,6 +61,37 @@ def change(at_station: StationEvent, new: StationContext) -> None:
         watch.changed(new)
 
 
+def in_spec(rule: HoldRule, event: MeasurementEvent) -> bool | None:
+    """Whether the value is in the rule's limits, or one of its words; None where it says nothing."""
+    if event.quality is Quality.BAD or not event.value:
+        return None
+    if rule.accepted:
+        passed = event.value in rule.accepted
+    else:
+        try:
+            value = Decimal(event.value)
+        except InvalidOperation:
+            return None
+        if not value.is_finite():
+            return None
+        low = rule.lower is not None and value < rule.lower
+        high = rule.upper is not None and value > rule.upper
+        passed = not low and not high
+    return None if passed and event.quality is Quality.UNCERTAIN else passed
+
+
+def speaks_against(quality: QualityConfig, line: str, event: MachineEvent) -> bool:
+    """Whether a rule may hold material because of this event: such news is brought at once."""
+    rules = quality.rules_of(line, event.equipment)
+    if isinstance(event, MeasurementEvent):
+        return any(r.tag == event.tag and in_spec(r, event) is False for r in rules)
+    return isinstance(event, AlarmEvent) and event.active and any(_is_of_class(r, event.code) for r in rules)
+
+
+def _is_of_class(rule: HoldRule, code: str) -> bool:
+    return any(fnmatchcase(code, pattern) for pattern in rule.alarms)
+
+
 def _watches(at_station: StationEvent) -> Iterator[_Watch]:
     for rule in at_station.plant.quality.rules_of(at_station.line.id, at_station.config.id):
         yield _Watch(at_station, rule)
@@ -88,7 +119,7 @@ class _Watch:
 
     # --- what comes --------------------------------------------------------------------------------------
     def measured(self, event: MeasurementEvent) -> None:
-        passed = self._verdict(event)
+        passed = in_spec(self.rule, event)
         if passed is None or not self._context.order:
             return
         self._check(event.value, passed=passed)
@@ -115,7 +146,7 @@ class _Watch:
             return
         name, standing = f"{event.tag}:{event.code}", self._seen.alarms
         if event.active:
-            if name in standing or not any(fnmatchcase(event.code, p) for p in self.rule.alarms):
+            if name in standing or not _is_of_class(self.rule, event.code):
                 return
             self._seen.alarms = [*standing, name][-MOST_ALARMS:]
             self._remember(event.code, passed=False)
@@ -145,24 +176,6 @@ class _Watch:
         self._context = new
 
     # --- checks ------------------------------------------------------------------------------------------
-    def _verdict(self, event: MeasurementEvent) -> bool | None:
-        """Whether the value is in spec; None where it says nothing."""
-        if event.quality is Quality.BAD or not event.value:
-            return None
-        if self.rule.accepted:
-            passed = event.value in self.rule.accepted
-        else:
-            try:
-                value = Decimal(event.value)
-            except InvalidOperation:
-                return None
-            if not value.is_finite():
-                return None
-            low = self.rule.lower is not None and value < self.rule.lower
-            high = self.rule.upper is not None and value > self.rule.upper
-            passed = not low and not high
-        return None if passed and event.quality is Quality.UNCERTAIN else passed
-
     def _check(self, value: str, *, passed: bool) -> None:
         seen = self._seen
         self._remember(value, passed=passed)

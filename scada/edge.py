@@ -16,7 +16,9 @@ from pathlib import Path
 import structlog
 
 from domain.clock import PlantClock
+from domain.hold_rules import speaks_against
 from domain.plant import LineConfig
+from domain.plant_quality import QualityConfig
 from scada.filter import EdgeFilter
 from scada.forwarder import Forwarder
 from scada.log import EdgeLog, EdgeLogError
@@ -46,14 +48,19 @@ class Edge:
         environ: Mapping[str, str],
         clock: PlantClock | None = None,
         keep: timedelta = _KEEP,
+        quality: QualityConfig | None = None,
     ) -> None:
-        """`keep` is how long forwarded events stay, for a receiver that has to be told again."""
+        """`keep` is how long forwarded events stay, for a receiver that has to be told again.
+
+        `quality` has the rules that hold material: what speaks against it does not wait for the pace.
+        """
         if line.opcua is None:
             raise ValueError(f"line {line.id} has no [line.opcua] table; an edge gateway needs its endpoint")
         self.line = line
         self.log = log
         self._clock = clock or PlantClock()
         self._keep = keep
+        self._quality = quality or QualityConfig()
         self._server = line.opcua.endpoint
         self._settle = timedelta(milliseconds=line.opcua.settle_ms)
         self._filter = EdgeFilter(line, self._server, log.filter_state)
@@ -89,12 +96,13 @@ class Edge:
             events += self._filter.flush(settled)
             watermark = self._filter.watermark(settled)
         state = self._filter.state()
-        idle = not events and state == self.log.filter_state
+        idle = not events and state == self.log.filter_state and not self.forwarder.owes
         if idle and time.monotonic() - self._last_commit < _WATERMARK_COMMIT_SECONDS:
             return
         await asyncio.to_thread(self.log.append, events, watermark=watermark, filter_state=state)
         self._last_commit = time.monotonic()
-        self.forwarder.notify(events)
+        against = [e.at for e in events if speaks_against(self._quality, self.line.id, e)]
+        self.forwarder.notify(events, owed=max(against, default=None))
 
     async def take_gap(self, gap: Gap) -> None:
         """Stores what was not seen, so that nobody downstream takes silence for standstill."""

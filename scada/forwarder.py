@@ -53,16 +53,29 @@ class Forwarder:
         self._urgent = True  # what a former life left behind does not wait for the pace
         self._unanswered: EventBatch | None = None
         self._sent_watermark: datetime | None = None
+        self._owed: datetime | None = None
         self._last_answer = monotonic() - max(pace_seconds, watermark_seconds)
         self._failures = 0
         self._rewinds = 0
         self.last_error = ""
 
-    def notify(self, events: Iterable[MachineEvent] = ()) -> None:
-        """The log has grown or its watermark moved. States, alarms, orders and gaps are sent at once."""
+    def notify(self, events: Iterable[MachineEvent] = (), *, owed: datetime | None = None) -> None:
+        """The log has grown or its watermark moved. States, alarms, orders and gaps are sent at once.
+
+        `owed` is the time of an event that somebody must act on: it is sent at once, and so is the watermark as soon
+        as it has passed it, for nobody decides anything before.
+        """
         if any(isinstance(event, _URGENT) for event in events):
             self._urgent = True
+        if owed is not None:
+            self._urgent = True
+            self._owed = max(owed, self._owed or owed)
         self._wake.set()
+
+    @property
+    def owes(self) -> bool:
+        """Somebody waits for the watermark: the log is to note every move of it."""
+        return self._owed is not None
 
     async def run(self) -> None:
         """Forwards until cancelled."""
@@ -97,12 +110,19 @@ class Forwarder:
         since = self._monotonic() - self._last_answer
         if self._unanswered is not None or self._log.pending >= MAX_EVENTS:
             return 0
+        if self._is_owed():
+            return 0
         if self._log.pending:
             return 0 if self._urgent else self._pace - since
         self._urgent = False
         if self._log.watermark is not None and self._log.watermark != self._sent_watermark:
             return self._watermark_every - since
         return None
+
+    def _is_owed(self) -> bool:
+        """The watermark has passed what somebody waits for, and the receiver has not been told."""
+        watermark = self._log.watermark
+        return self._owed is not None and watermark is not None and watermark >= self._owed
 
     async def send_once(self) -> BatchReceipt:
         """Sends one batch, or the unanswered one again, and follows the receipt. Raises SinkUnavailable."""
@@ -136,6 +156,8 @@ class Forwarder:
         if receipt.applied and receipt.high_water == batch.last_seq:
             await self._note(batch.last_seq)
             self._sent_watermark = batch.watermark
+            if self._owed is not None and batch.watermark is not None and batch.watermark >= self._owed:
+                self._owed = None
             self._rewinds = 0
             if not self._log.pending:
                 self._urgent = False

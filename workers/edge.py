@@ -236,7 +236,7 @@ async def run_edge(
         for line in lines:
             log = await logs.enter_async_context(_opened(plant.plant.id, line.id, data_dir, dry_run is not None))
             sink = file or _temporal_sink(door, plant.plant.id, line.id)
-            edges.append(Edge(line, log, sink, environ=environ, clock=clock))
+            edges.append(Edge(line, log, sink, environ=environ, clock=clock, quality=plant.quality))
         try:
             await _serve(plant.plant.id, edges, door, health_port, on_ready or (lambda _: None))
         except BaseExceptionGroup as group:

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from domain.hold_rules import speaks_against
 from domain.hold_scope import covers
 from domain.line import LineBook
 from domain.line_state import LineState
@@ -384,6 +385,17 @@ def test_what_is_remembered_stays_small_however_long_it_goes_on() -> None:
     short = remembered(floor)
     floor.make(*["25", "15", "25"] * 200)
     assert remembered(floor) < short * 1.1
+
+
+def test_what_speaks_against_material_is_known_before_it_is_judged_in_its_place() -> None:
+    floor = Press()
+    floor.make("15", "21")
+    floor.alarm("5012")
+    floor.alarm("5012", active=False)
+    floor.alarm("4711")
+    quality = plant_with(LIMITS, ALARMS).quality
+    assert [e.tag for e in floor.events if speaks_against(quality, LINE, e)] == ["Force", "Alarm"]
+    assert not any(speaks_against(QualityConfig(), LINE, e) for e in floor.events)
 
 
 @pytest.mark.parametrize("cuts", [1, 7])

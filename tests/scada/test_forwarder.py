@@ -271,3 +271,26 @@ async def test_batches_say_when_they_were_sent_in_plant_time(log: EdgeLog) -> No
     sent = line.batches[0].sent_at
     assert sent is not None
     assert timedelta(0) <= sent - datetime(2016, 11, 29, tzinfo=UTC) < timedelta(hours=1)
+
+
+async def test_what_somebody_must_act_on_is_sent_at_once_and_so_is_the_watermark_that_has_passed_it(
+    log: EdgeLog,
+) -> None:
+    line, clock = Line(), [0.0]
+    forwarder = Forwarder(log, line, pace_seconds=3600, watermark_seconds=3600, monotonic=lambda: clock[0])
+    async with running(forwarder):
+        log.append([count(1)], watermark=T0)
+        forwarder.notify(owed=count(1).at)
+        await line.until(lambda: len(line.batches) == 1)
+        assert forwarder.owes and line.watermarks[-1] < count(1).at
+        log.append([], watermark=T0 + timedelta(seconds=0.5))
+        forwarder.notify()
+        log.append([], watermark=count(1).at)
+        forwarder.notify()
+        await line.until(lambda: line.watermarks[-1] == count(1).at)
+        await line.until(lambda: not forwarder.owes)
+        log.append([count(2)], watermark=count(2).at)
+        forwarder.notify([count(2)])
+        for _ in range(20):
+            await asyncio.sleep(0)
+    assert [(b.first_seq, b.last_seq) for b in line.batches] == [(1, 1), (2, 1)], "the rest waits for the pace again"
