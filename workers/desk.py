@@ -1,7 +1,7 @@
 """How people's wishes reach the processes: the one client code of command line and console.
 
-A case about a posting is decided at its ErpException, which is started where it does not run; any other case at its
-order. Refusals are BadInput, silence is NoAnswer.
+A case about a posting is decided at its ErpException, which is started where it does not run; a hold's own at the hold;
+any other case at its order. Refusals are BadInput, silence is NoAnswer.
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ from signals.documents import Case
 from signals.errors import BadInput, NoAnswer
 from signals.ids import (
     exception_workflow_id,
+    hold_workflow_id,
     line_workflow_id,
     order_workflow_id,
     plant_task_queue,
@@ -80,6 +81,9 @@ class TemporalDesk:
     async def decide_case(self, plant: str, case: Case, decision: DecideCase) -> Answer:
         """Raises BadInput where the decision is refused, NoAnswer where no worker answers."""
         about = f"case {case.case_id}"
+        if case.hold:
+            handle = (await self._connect()).get_workflow_handle(hold_workflow_id(plant, case.hold))
+            return await self.tell(handle, "decide_case", decision, about, plant=plant)
         if case.posting_key is None:
             handle = (await self._connect()).get_workflow_handle(order_workflow_id(plant, case.order))
             return await self.tell(handle, "decide_case", decision, about, plant=plant)
