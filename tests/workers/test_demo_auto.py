@@ -38,6 +38,16 @@ def check_pieces(closing: dict[str, Any], side: str) -> None:
         assert made == PIECES[row["order"]], row
 
 
+def check_holds(closing: dict[str, Any]) -> None:
+    """The drift was held, two people have signed, all of it was let go, and nothing stays blocked anywhere."""
+    holds = closing["holds"]
+    assert holds["count"] >= 1
+    assert holds["states"] == {"closed": holds["count"]}
+    assert Decimal(holds["blocked"]) >= 3
+    assert holds["released"] == holds["blocked"]
+    assert holds["signatures"] >= 2 * holds["count"]
+
+
 @pytest.mark.parametrize("mode", ["post", "approve"])
 async def test_an_outage_a_killed_worker_and_a_hand_entry_leave_the_books_equal(tmp_path: Path, mode: str) -> None:
     code, closing, said = await demo(tmp_path, "--speed", "15", "--seed", "11", "--mode", mode)
@@ -50,7 +60,8 @@ async def test_an_outage_a_killed_worker_and_a_hand_entry_leave_the_books_equal(
     assert set(closing["temporal"]) == {"version", "address", "ui"}
     check_pieces(closing, "machine")
     check_pieces(closing, "erp")
-    for word in ("unplugged", "worker killed", "by hand in the ERP", "adopted", "plugged in"):
+    check_holds(closing)
+    for word in ("unplugged", "worker killed", "by hand in the ERP", "adopted", "plugged in", "has signed too"):
         assert word in said
 
 
@@ -62,6 +73,7 @@ async def test_the_same_production_ends_in_agreement_on_every_other_erp(tmp_path
     assert closing["documents"] > 0
     check_pieces(closing, "machine")
     check_pieces(closing, "erp")
+    check_holds(closing)
 
 
 async def test_shadow_posts_nothing_and_says_what_it_would_have_posted(tmp_path: Path) -> None:
