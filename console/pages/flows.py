@@ -64,6 +64,12 @@ FLOWS = (
         "when an order is declared void or a step is compensated", "when nothing of it stands any more",
         Role.FINANCE,
     ),
+    Flow(
+        "Notify", "notify:{plant}:{notification}",
+        "tells people by mail, webhook and inbox that something waits for them",
+        "when a hold is opened, escalated, wants a second signature or is over",
+        "when each channel has taken or refused it", Role.INTEGRATION,
+    ),
 )  # fmt: skip
 
 

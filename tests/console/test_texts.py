@@ -20,6 +20,7 @@ from signals.packml import MachineState
 from signals.people import SignatureMeaning
 from signals.reports import ParkedWhy
 from signals.transactions import TransactionType
+from workers.plant_worker import WORKFLOWS
 
 ROOT = Path(console.__file__).parent
 SAID = re.compile(r"""\bt\(\s*(?:"([^"]+)"|'([^']+)')""")
@@ -41,6 +42,10 @@ def test_every_name_that_a_page_shows_is_there_in_german() -> None:
     names |= {words(trouble.name) for trouble in (*REFUSALS.values(), *TROUBLES.values())}
     names |= {text for flow in FLOWS for text in (flow.does, flow.starts, flow.ends)}
     assert names - set(catalogue("de")) == set()
+
+
+def test_the_catalogue_of_flows_names_every_process_that_a_plant_runs() -> None:
+    assert sorted(flow.name for flow in FLOWS) == sorted(process.__name__ for process in WORKFLOWS)
 
 
 def test_a_translation_keeps_its_blanks_to_fill_in() -> None:
