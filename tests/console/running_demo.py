@@ -59,7 +59,7 @@ async def running_demo(folder: Path, *arguments: str) -> AsyncIterator[RunningDe
             demo.hear(line.decode())
 
     try:
-        async with asyncio.timeout(120):
+        async with asyncio.timeout(240):
             while not demo.said or STARTS not in demo.said[-1]:
                 line = await process.stderr.readline()
                 assert line, "".join(demo.said)

@@ -53,6 +53,11 @@ class Journal:
         self.quiet = False
         self._say = say
 
+    def tell(self, what: str) -> None:
+        """Only for who started the demo: not kept, so that no page shows it."""
+        if not self.quiet:
+            self._say(what)
+
     def note(self, what: str) -> None:
         line = f"{self.seconds():6.1f} s  {what}"
         self.lines.append(line)
@@ -153,7 +158,9 @@ async def _console(stage: Stage, show: Show, journal: Journal, serving: Serving 
         stage.addresses = {"Demo page": f"{address}/p/{stage.plant_id}/demo", **stage.addresses}
         journal.note(f"the console is at {address}, the demo's own page at {stage.addresses['Demo page']}")
         for user in stage.people.users:
-            journal.note(f"sign in as {user.login} ({user.role}), password {user.password}")
+            journal.tell(f"sign in as {user.login} ({user.role}), password {user.password}")
+        words = ", ".join(f"{user.login} {user.password}" for user in stage.people.users)
+        stage.addresses["Sign in"] = words
         yield
 
 
