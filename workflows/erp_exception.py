@@ -39,6 +39,7 @@ with workflow.unsafe.imports_passed_through():
         PAUSE,
         PLANT_ID,
         SEVERITY,
+        go_on,
         wants_new_run,
     )
     from workflows.exception_messages import (
@@ -313,7 +314,7 @@ class ErpException:
             if self._decisions:
                 await self._decide()
             await workflow.wait_condition(lambda: bool(self._decisions) or workflow.all_handlers_finished())
-        workflow.continue_as_new(self._given.model_copy(update={"state": self._state.model_dump_json()}))
+        go_on(self._given.model_copy(update={"state": self._state.model_dump_json()}))
 
     # --- messages ----------------------------------------------------------------------------------------
     @workflow.update(name="decide", description="A person's decision on a case about this posting")

@@ -37,6 +37,7 @@ with workflow.unsafe.imports_passed_through():
         PAUSE,
         PLANT_ID,
         SEVERITY,
+        go_on,
         wants_new_run,
     )
     from workflows.hold_acts import HoldActs
@@ -339,7 +340,7 @@ class QualityHold:
             else:
                 await workflow.wait_condition(lambda: self._has_messages() or workflow.all_handlers_finished())
         if not self._state.record.state.is_over:
-            workflow.continue_as_new(self._given.model_copy(update={"state": self._state.model_dump_json()}))
+            go_on(self._given.model_copy(update={"state": self._state.model_dump_json()}))
 
     # --- messages ----------------------------------------------------------------------------------------
     @workflow.update(name="act", description="What a person does with the hold: claim, decide, co-sign, …")

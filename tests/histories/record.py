@@ -24,8 +24,10 @@ from ledger.port import LedgerPort
 from signals.decisions import Answer, AssignOrder, CancelOrderRequest, DecideCase
 from signals.documents import CaseAction
 from signals.exceptions import VoidOrder
+from signals.holds import CommentHold, HoldState
 from signals.ids import (
     compensation_workflow_id,
+    hold_workflow_id,
     intake_workflow_id,
     line_workflow_id,
     notification_workflow_id,
@@ -35,6 +37,7 @@ from signals.ids import (
 from signals.notify import Notification, NotificationKind
 from signals.transactions import ConfirmProduction, Reverse
 from tests.workflows.bench import INSPECT, LINE, PRESS, T0, Bench, plant_config
+from tests.workflows.hold_bench import HoldBench, K, StockErp, hold_plant
 from tests.workflows.refusing_erp import CLOSED, RefusingErp, decided, decision, the_case
 from workers.data_converter import data_converter
 from workers.plant_worker import WorkerOptions
@@ -178,6 +181,25 @@ async def told(bench: Bench) -> None:
     bench.workflows.add(name)
 
 
+async def held(bench: Bench) -> None:
+    """Blocked, a second reason, decided by two, reworked, inspected, released; in several runs."""
+    assert isinstance(bench, HoldBench)
+    bench.delivered(10)
+    await bench.open(bench.trigger(8, "t1"), history_limit=60)
+    await bench.until_hold(lambda r: r.erp == "blocked")
+    await bench.open(bench.trigger(10, "t2"))
+    await bench.until_hold(lambda r: len(r.reasons) == 2 and r.erp == "blocked")
+    engineer = bench.actor("inspector-1", "quality engineer")
+    for number in range(3):
+        await bench.act(CommentHold(action_id=f"note{number}", actor=engineer, comment="looked at it"))
+    await bench.decide((K.REWORK, 4), (K.SCRAP, 1), (K.RELEASE, 5))
+    await bench.until_hold(lambda r: r.state is HoldState.AWAITS_INSPECTION)
+    await bench.inspected("i1", passed=True)
+    await bench.until_hold(lambda r: r.state is HoldState.BLOCKED)
+    await bench.decide((K.RELEASE, 4))
+    await bench.ended()
+
+
 Scenario = Callable[[Bench], Awaitable[None]]
 ORDERS: dict[str, tuple[Scenario, dict[str, Any]]] = {
     "plain-order": (plain_order, {"stations": (PRESS, INSPECT)}),
@@ -208,7 +230,13 @@ async def record_exceptions(client: Client, ledger: LedgerPort, options: WorkerO
     return written
 
 
-async def record(release: str, folder: Path, *, only_exceptions: bool = False) -> list[Path]:
+async def record_holds(client: Client, ledger: LedgerPort, options: WorkerOptions, release: str) -> list[Path]:
+    bench = HoldBench(client, ledger, hold_plant("rec-held"), erp=StockErp(), options=options)
+    await play(bench, held)
+    return await write(bench, "QualityHold", hold_workflow_id(bench.id, bench.hold), f"{release}-held")
+
+
+async def record(release: str, folder: Path, *, only: str = "") -> list[Path]:
     """Play all scenarios and write their histories; the files written."""
     written: list[Path] = []
     async with EmbeddedTemporal(folder, ServerOptions(headless=True)) as server:
@@ -218,8 +246,8 @@ async def record(release: str, folder: Path, *, only_exceptions: bool = False) -
         ledger = await open_ledger(f"sqlite:///{folder / 'ledger.db'}")
         options = WorkerOptions(graceful_seconds=5, identity="worker")
         try:
-            if only_exceptions:
-                return await record_exceptions(client, ledger, options, release)
+            if only:
+                return await PARTS[only](client, ledger, options, release)
             for name, (scenario, keywords) in ORDERS.items():
                 bench = Bench(client, ledger, plant_config(name=f"rec-{name}", **keywords), options=options)
                 await play(bench, scenario)
@@ -235,9 +263,14 @@ async def record(release: str, folder: Path, *, only_exceptions: bool = False) -
             await play(bench, told)
             written += await write(bench, "Notify", notification_workflow_id(bench.id, "case:1:1"), f"{release}-told")
             written += await record_exceptions(client, ledger, options, release)
+            written += await record_holds(client, ledger, options, release)
         finally:
             await ledger.close()
     return written
+
+
+PARTS = {"exceptions": record_exceptions, "holds": record_holds}
+"""What can be recorded alone."""
 
 
 async def play(bench: Bench, scenario: Scenario) -> None:
@@ -268,11 +301,11 @@ def cleaned(part: Any) -> Any:
 
 
 def main() -> None:
-    """Replace this release's files; with the argument `exceptions` only those of ErpException and Compensation."""
-    only = sys.argv[1:] == ["exceptions"]
+    """Replace this release's files; with the argument `exceptions` or `holds` only those of these workflows."""
+    only = sys.argv[1] if sys.argv[1:2] and sys.argv[1] in PARTS else ""
     release = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
     with tempfile.TemporaryDirectory() as folder:
-        written = asyncio.run(record(release, Path(folder), only_exceptions=only))
+        written = asyncio.run(record(release, Path(folder), only=only))
     for old in HISTORIES.glob(f"*/{release}-*.json"):
         if old not in written and not only:
             old.unlink()

@@ -341,10 +341,19 @@ async def test_each_run_is_short_and_nothing_is_lost_between_them(
         holds.delivered(10)
         await holds.open(holds.trigger(10), history_limit=40)
         engineer = holds.actor("inspector-1", "quality engineer")
-        for number in range(12):
-            act = CommentHold(action_id=f"a{number}", actor=engineer, comment=f"look {number}")
-            assert (await holds.act(act)).accepted
-            assert (await holds.act(act)).message == "noted"
+
+        async def comment(numbers: range) -> None:
+            for number in numbers:
+                act = CommentHold(action_id=f"a{number}", actor=engineer, comment=f"look {number}")
+                assert (await holds.act(act)).accepted
+                assert (await holds.act(act)).message == "noted"
+
+        await comment(range(6))
+        await holds.decide((K.REWORK, 10))  # nobody has a deadline from here on
+        await holds.until_hold(lambda r: r.state is HoldState.AWAITS_INSPECTION)
+        await comment(range(6, 12))
+        await holds.inspected("i1", passed=True)
+        await holds.until_hold(lambda r: r.state is HoldState.BLOCKED)
         await holds.decide((K.SCRAP, 10))
         record = await holds.ended()
         comments = [e.text for e in record.history if e.what == "comment"]
