@@ -164,10 +164,21 @@ class HoldActivities:
         if batchless:
             record = record.model_copy(update={"scope": record.scope.model_copy(update={"batch": ""})})
         own = await self._received_blocked(request.record, material)
+        outside = await self._received_outside(request.record, order, material)
         others = await self._held_by_others(record, material, batchless=batchless)
-        located = position_of(record, order, lines, others, own, readable=readable)
+        located = position_of(record, order, lines, others, own, outside, readable=readable)
         known = {"material": material, "batchless": batchless, "own": own, **_scrap_place(record, order)}
         return LocateResult(located=located.model_copy(update=known))
+
+    async def _received_outside(self, record: HoldRecord, order: ProductionOrder | None, material: str) -> Decimal:
+        """What the order has delivered by receipts of ours that are not of the scope: it is not held."""
+        if order is None:
+            return ZERO
+        block = Block(hold=record.hold, scope=record.scope)
+        reversed_ = {d.document for d in await self._ledger.own_documents(record.plant, order.order) if d.reversed}
+        postings = await self._ledger.order_postings(record.plant, order.order)
+        standing = [p for p in postings if p.document and p.document not in reversed_]
+        return sum((_receipt_outside(p, block, order, material) for p in standing), ZERO)
 
     def _can_read_stock(self) -> bool:
         declared = self._erp.capabilities.reads.get("stock")
@@ -215,12 +226,28 @@ def _blocked_receipt(posting: PostingRecord, block: Block, material: str) -> Dec
     return ZERO
 
 
+def _receipt_outside(posting: PostingRecord, block: Block, order: ProductionOrder, material: str) -> Decimal:
+    t = posting.transaction
+    if posting.state not in (PostingState.POSTED, PostingState.ADOPTED):
+        return ZERO
+    if isinstance(t, ConfirmProduction):
+        made = order.find_operation(t.operation)
+        free = t.model_copy(update={"receipt_stock": StockKind.UNRESTRICTED})
+        receives = made is not None and made.automatic_receipt
+        return t.yield_quantity if receives and blocked_form(free, [block], material=material) == free else ZERO
+    if isinstance(t, ReceiveGoods) and t.output is OutputKind.MAIN:
+        free_receipt = t.model_copy(update={"stock": StockKind.UNRESTRICTED})
+        return t.quantity if blocked_form(free_receipt, [block], material=material) == free_receipt else ZERO
+    return ZERO
+
+
 def position_of(
     record: HoldRecord,
     order: ProductionOrder | None,
     lines: Sequence[StockLine],
     others: Decimal = ZERO,
     own: Decimal = ZERO,
+    outside: Decimal = ZERO,
     *,
     readable: bool = True,
 ) -> Located:
@@ -230,7 +257,7 @@ def position_of(
         return _unread(record)
     if any(x.kind is StockKind.INSPECTION for x in lines) and (record.inspection_lot or scope.batch):
         return Located(position=MaterialPosition.IN_INSPECTION, inspection_lot=record.inspection_lot)
-    received = _received(order)
+    received = max(ZERO, _received(order) - outside)
     if not lines or (order is not None and not scope.batch and not received):
         gone = order is None or received > 0
         was_there = any(p.what == "block" and p.state == "done" for p in record.postings)
