@@ -9,6 +9,10 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.plantwright-ready
 ARGS ?=
 
+# A run of the tests starts dozens of processes, and each would compile all that it imports once more.
+unexport PYTHONDONTWRITEBYTECODE
+export UV_COMPILE_BYTECODE := 1
+
 .PHONY: help setup environment temporal demo test test-long test-uncached proof record-histories check lock format clean \
 	check-style check-format check-types check-house check-lock check-compose
 

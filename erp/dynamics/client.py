@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
@@ -32,6 +31,7 @@ from erp.dynamics.odata import (
 from erp.dynamics.settings import DynamicsSettings
 from erp.oauth import ClientCredentials
 from erp.port import CallBudget, SendGuard
+from erp.tls import tls_context
 from signals.errors import ErpBusy, ErpInDoubt, ErpMisconfigured, ErpRejected, ErpUnavailable
 
 log = structlog.get_logger(__name__)
@@ -68,7 +68,7 @@ class DynamicsClient:
             headers={"accept": "application/json", "accept-language": settings.language.lower()},
             timeout=httpx.Timeout(self._timeout, connect=min(CONNECT_SECONDS, self._timeout)),
             limits=httpx.Limits(max_connections=10, keepalive_expiry=IDLE_SECONDS),
-            verify=_tls_context(settings.ca_file),
+            verify=tls_context(settings.ca_file),
             follow_redirects=False,
             trust_env=urlsplit(self._root).hostname not in LOOPBACK,
             transport=transport,
@@ -253,16 +253,6 @@ class DynamicsClient:
         if "/data/" not in parts.path:
             raise ErpUnavailable(f"Dynamics answered with a link that leads nowhere: {link[:100]!r}", code="paging")
         return f"{self._root}{parts.path[parts.path.find('/data/') :]}?{parts.query}"
-
-
-def _tls_context(ca_file: str) -> Any:
-    context = httpx.create_ssl_context()
-    if ca_file:
-        if not Path(ca_file).is_file():
-            told = f"[erp] ca_file {ca_file!r} is no file; give the PEM file of the authority"
-            raise ErpMisconfigured(told, code="tls")
-        context.load_verify_locations(cafile=ca_file)
-    return context
 
 
 def _readable(shape: Callable[[Any], Shape], payload: Any, what: str) -> Shape:

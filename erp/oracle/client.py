@@ -9,7 +9,6 @@ import asyncio
 import json
 from dataclasses import dataclass
 from decimal import Decimal
-from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import quote, urlsplit
 
@@ -22,7 +21,8 @@ from erp.oracle.failures import OracleStale, connection_failure, failure_of
 from erp.oracle.settings import OracleSettings
 from erp.oracle.wire import Row, UnreadableAnswer, is_true, query_text, rows_of, self_link
 from erp.port import CallBudget, SendGuard
-from signals.errors import ErpBusy, ErpError, ErpInDoubt, ErpMisconfigured, ErpUnavailable
+from erp.tls import tls_context
+from signals.errors import ErpBusy, ErpError, ErpInDoubt, ErpUnavailable
 
 log = structlog.get_logger(__name__)
 
@@ -70,7 +70,7 @@ class OracleClient:
             headers={"REST-Framework-Version": FRAMEWORK_VERSION, "accept-language": settings.language.lower()},
             timeout=httpx.Timeout(self._timeout, connect=min(CONNECT_SECONDS, self._timeout)),
             limits=httpx.Limits(max_connections=10, keepalive_expiry=IDLE_SECONDS),
-            verify=_tls_context(settings.ca_file),
+            verify=tls_context(settings.ca_file),
             follow_redirects=False,
             trust_env=urlsplit(self._root).hostname not in ("localhost", "127.0.0.1", "::1"),
             transport=transport,
@@ -248,17 +248,6 @@ def _root(url: str) -> str:
 def _origin(url: str) -> str:
     parts = urlsplit(url)
     return f"{parts.scheme}://{parts.netloc}"
-
-
-def _tls_context(ca_file: str) -> Any:
-    context = httpx.create_ssl_context()
-    if ca_file:
-        if not Path(ca_file).is_file():
-            raise ErpMisconfigured(
-                f"[erp] ca_file {ca_file!r} is no file; give the PEM file of the authority", code="tls"
-            )
-        context.load_verify_locations(cafile=ca_file)
-    return context
 
 
 def _json_of(response: httpx.Response, what: str, *, booking: bool) -> Any:

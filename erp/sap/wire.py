@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -21,7 +20,8 @@ from erp.sap.failures import connection_failure, failure_of
 from erp.sap.logon import Logon
 from erp.sap.odata import path_text, query_text
 from erp.sap.settings import SapSettings
-from signals.errors import ErpBusy, ErpMisconfigured, ErpUnavailable
+from erp.tls import tls_context
+from signals.errors import ErpBusy, ErpUnavailable
 
 log = structlog.get_logger(__name__)
 
@@ -150,22 +150,11 @@ def http_client(
         headers=headers,
         timeout=httpx.Timeout(timeout, connect=min(CONNECT_SECONDS, timeout)),
         limits=httpx.Limits(max_connections=10, keepalive_expiry=IDLE_SECONDS),
-        verify=_tls_context(settings.ca_file),
+        verify=tls_context(settings.ca_file),
         follow_redirects=False,
         trust_env=urlsplit(address).hostname not in ("localhost", "127.0.0.1", "::1"),
         transport=transport,
     )
-
-
-def _tls_context(ca_file: str) -> Any:
-    context = httpx.create_ssl_context()
-    if ca_file:
-        if not Path(ca_file).is_file():
-            raise ErpMisconfigured(
-                f"[erp] ca_file {ca_file!r} is no file; give the PEM file of the authority", code="tls"
-            )
-        context.load_verify_locations(cafile=ca_file)
-    return context
 
 
 def short(url: str) -> str:

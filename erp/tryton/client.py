@@ -9,7 +9,6 @@ import asyncio
 import base64
 import json
 from collections.abc import Iterable, Sequence
-from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -18,6 +17,7 @@ import structlog
 
 from erp.budget import shared_budget
 from erp.port import CallBudget, SendGuard
+from erp.tls import tls_context
 from erp.tryton.failures import VANISHED, TrytonWarning, connection_failure, error_of, failure_of
 from erp.tryton.settings import TrytonSettings
 from erp.tryton.wire import Row, decoded, encoded
@@ -63,7 +63,7 @@ class TrytonClient:
             timeout=httpx.Timeout(self._timeout, connect=min(CONNECT_SECONDS, self._timeout)),
             # trytond closes a connection after each answer; a kept one would only be found dead by a booking.
             limits=httpx.Limits(max_connections=10, max_keepalive_connections=0),
-            verify=_tls_context(settings.ca_file),
+            verify=tls_context(settings.ca_file),
             follow_redirects=False,
             trust_env=urlsplit(root).hostname not in ("localhost", "127.0.0.1", "::1"),
             transport=transport,
@@ -218,14 +218,3 @@ def _json_of(response: httpx.Response, what: str, *, booking: bool) -> Row:
     if booking:
         raise ErpInDoubt(f"{told}; nobody knows whether it was booked", code="unreadable")
     raise ErpUnavailable(told, code="unreadable")
-
-
-def _tls_context(ca_file: str) -> Any:
-    context = httpx.create_ssl_context()
-    if ca_file:
-        if not Path(ca_file).is_file():
-            raise ErpMisconfigured(
-                f"[erp] ca_file {ca_file!r} is no file; give the PEM file of the authority", code="tls"
-            )
-        context.load_verify_locations(cafile=ca_file)
-    return context

@@ -35,7 +35,7 @@ class Sap:
         self.url = url
         self.db = db
         self.http = httpx.AsyncClient(
-            base_url=url, auth=AUTH, headers={"accept": "application/json"}, timeout=20, trust_env=False
+            base_url=url, auth=AUTH, headers={"accept": "application/json"}, timeout=20, trust_env=False, verify=False
         )
         self.token = ""
 

@@ -24,7 +24,7 @@ class Oracle:
         self.url = url
         self.db = db
         self.http = httpx.AsyncClient(
-            base_url=url, auth=AUTH, headers={"rest-framework-version": "4"}, timeout=20, trust_env=False
+            base_url=url, auth=AUTH, headers={"rest-framework-version": "4"}, timeout=20, trust_env=False, verify=False
         )
 
     async def get(self, path: str, *, version: int = 4, **params: Any) -> httpx.Response:
