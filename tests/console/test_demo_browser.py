@@ -10,7 +10,7 @@ from playwright.async_api import Page, expect
 from tests.console.browsing import PHONE, launched, page_of
 from tests.console.running_demo import running_demo
 
-pytestmark = [pytest.mark.long, pytest.mark.timeout(480)]
+pytestmark = [pytest.mark.proof, pytest.mark.timeout(480)]
 
 LONG_MS = 60_000
 

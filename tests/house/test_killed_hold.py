@@ -132,7 +132,7 @@ async def house(folder: Path, temporal_server: Any) -> AsyncIterator[House]:
         await ledger.close()
 
 
-@pytest.mark.long
+@pytest.mark.proof
 @pytest.mark.timeout(400)
 async def test_a_worker_killed_between_any_two_steps_changes_nothing_in_the_books(
     tmp_path: Path, temporal_server: Any, temporal_client: Client

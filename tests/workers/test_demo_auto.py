@@ -15,6 +15,9 @@ import pytest
 
 pytestmark = [pytest.mark.long, pytest.mark.timeout(300)]
 
+VOLUME = pytest.mark.proof
+"""More of the same, a minute and more each: `make proof`."""
+
 PIECES = {"1000001": 40, "1000002": 10}
 
 
@@ -48,7 +51,7 @@ def check_holds(closing: dict[str, Any]) -> None:
     assert holds["signatures"] >= 2 * holds["count"]
 
 
-@pytest.mark.parametrize("mode", ["post", "approve"])
+@pytest.mark.parametrize("mode", ["post", pytest.param("approve", marks=VOLUME)])
 async def test_an_outage_a_killed_worker_and_a_hand_entry_leave_the_books_equal(tmp_path: Path, mode: str) -> None:
     code, closing, said = await demo(tmp_path, "--speed", "15", "--seed", "11", "--mode", mode)
     assert (code, closing["agree"]) == (0, True), (closing, said)
@@ -65,7 +68,9 @@ async def test_an_outage_a_killed_worker_and_a_hand_entry_leave_the_books_equal(
         assert word in said
 
 
-@pytest.mark.parametrize("erp", ["oracle", "dynamics", "tryton"])
+@pytest.mark.parametrize(
+    "erp", [pytest.param("oracle", marks=VOLUME), pytest.param("dynamics", marks=VOLUME), "tryton"]
+)
 async def test_the_same_production_ends_in_agreement_on_every_other_erp(tmp_path: Path, erp: str) -> None:
     code, closing, said = await demo(tmp_path, "--speed", "15", "--seed", "11", "--erp", erp)
     assert (code, closing["agree"], closing["erp"]) == (0, True, erp), (closing, said)
@@ -76,6 +81,7 @@ async def test_the_same_production_ends_in_agreement_on_every_other_erp(tmp_path
     check_holds(closing)
 
 
+@VOLUME
 async def test_shadow_posts_nothing_and_says_what_it_would_have_posted(tmp_path: Path) -> None:
     code, closing, said = await demo(tmp_path, "--speed", "15", "--mode", "shadow")
     assert (code, closing["agree"]) == (0, True), (closing, said)

@@ -282,7 +282,7 @@ async def test_sigkill_between_receive_and_commit_loses_nothing_but_what_a_gap_e
         child.stdin.write(json.dumps(given).encode())
         child.stdin.close()
         await line.start()
-        async with asyncio.timeout(40):
+        async with asyncio.timeout(90):
             while await child.stdout.readline() != b"received\n":
                 assert child.returncode is None
         await ended(child, signal.SIGKILL)
