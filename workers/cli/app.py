@@ -1,6 +1,7 @@
 """The command's tree and its end: every error becomes an exit code and a line, never a traceback for a user's mistake.
 
-Command modules are imported here, the rooms behind them only when a command runs.
+A command's module is imported when that command is called for, all of them for the help and for a misspelt word: what
+a process does not run it does not load.
 """
 
 from __future__ import annotations
@@ -10,34 +11,16 @@ import os
 import sys
 import traceback
 from collections.abc import Sequence
-from importlib.metadata import version
+from importlib import import_module
 from itertools import islice
 
 import typer
 from typer._click.exceptions import UsageError
 from typer.main import get_command
 
-from workers.cli import (
-    cases,
-    check,
-    console,
-    demo,
-    erp,
-    exceptions,
-    holds,
-    orders,
-    parked,
-    processes,
-    quality,
-    replay,
-    simulate,
-    trace,
-    users,
-    void_order,
-)
+from workers.cli.credentials import GIVEN, Credentials, password_from
 from workers.cli.outcome import ExitCode, failure_of
 from workers.cli.output import say_failure, set_up_logging
-from workers.cli.who import GIVEN, Credentials, password_from
 
 VERBOSE = ("-v", "--verbose")
 WHO = ("--user", "--password-env")
@@ -45,23 +28,69 @@ WHO = ("--user", "--password-env")
 LOUD = ("server", "worker", "edge", "console")
 """Processes that log without being asked."""
 
-app = typer.Typer(
-    name="plantwright",
-    help="The durable layer between the factory floor and the ERP.",
-    add_completion=False,
-    no_args_is_help=True,
-    pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
+COMMANDS = {
+    "demo": "demo.demo",
+    "check": "check.check",
+    "orders": "void_order.app",
+    "exceptions": "exceptions.app",
+    "cases": "cases.app",
+    "erp": "erp.app",
+    "parked": "parked.app",
+    "quality": "quality.app",
+    "holds": "holds.app",
+    "trace": "trace.trace",
+    "replay": "replay.replay",
+    "server": "processes.server",
+    "worker": "processes.worker",
+    "edge": "processes.edge",
+    "console": "console.console",
+    "users": "users.app",
+    "simulate": "simulate.app",
+}
+"""What stands behind each word, in the order of the help: a function, or a group of commands named `app`."""
+
+
+def _tree(arguments: Sequence[str]) -> typer.Typer:
+    """The command that the arguments call for, else all of them."""
+    tree = typer.Typer(
+        name="plantwright",
+        help="The durable layer between the factory floor and the ERP.",
+        add_completion=False,
+        no_args_is_help=True,
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+    tree.callback()(_options)
+    word = _word(arguments)
+    for name in [word] if word in COMMANDS else COMMANDS:
+        module, _, attribute = COMMANDS[name].partition(".")
+        found = getattr(import_module(f"workers.cli.{module}"), attribute)
+        if isinstance(found, typer.Typer):
+            tree.add_typer(found, name=name)
+        else:
+            tree.command(name)(found)
+    return tree
+
+
+def _word(arguments: Sequence[str]) -> str:
+    """The first argument, behind the options that say who is there; empty where it is another option."""
+    ahead = iter(arguments)
+    for argument in ahead:
+        if argument in WHO:
+            next(ahead, "")
+        elif not argument.startswith(tuple(f"{name}=" for name in WHO)):
+            return argument if not argument.startswith("-") else ""
+    return ""
 
 
 def _show_version(wanted: bool) -> None:
     if wanted:
+        from importlib.metadata import version
+
         sys.stdout.write(f"plantwright {version('plantwright')}\n")
         raise typer.Exit
 
 
-@app.callback()
 def _options(
     show_version: bool = typer.Option(
         False, "--version", callback=_show_version, is_eager=True, help="Say the version and leave."
@@ -77,26 +106,6 @@ def _options(
     GIVEN.set(Credentials(user, password))
 
 
-app.command("demo")(demo.demo)
-app.command("check")(check.check)
-orders.app.command("void")(void_order.void_order)
-app.add_typer(orders.app, name="orders")
-app.add_typer(exceptions.app, name="exceptions")
-app.add_typer(cases.app, name="cases")
-app.add_typer(erp.app, name="erp")
-app.add_typer(parked.app, name="parked")
-app.add_typer(quality.app, name="quality")
-app.add_typer(holds.app, name="holds")
-app.command("trace")(trace.trace)
-app.command("replay")(replay.replay)
-app.command("server")(processes.server)
-app.command("worker")(processes.worker)
-app.command("edge")(processes.edge)
-app.command("console")(console.console)
-app.add_typer(users.app, name="users")
-app.add_typer(simulate.app, name="simulate")
-
-
 def run(arguments: Sequence[str]) -> int:
     """Run one command; its exit code."""
     given = [argument for argument in arguments if argument not in VERBOSE]
@@ -104,7 +113,8 @@ def run(arguments: Sequence[str]) -> int:
     quiet = logging.DEBUG if verbose and set(given[:1]) & set(LOUD) else logging.INFO
     set_up_logging(quiet if verbose or set(given[:1]) & set(LOUD) else logging.WARNING)
     try:
-        answer = get_command(app)(_who_first(given), prog_name="plantwright", standalone_mode=False)
+        arguments = _who_first(given)
+        answer = get_command(_tree(arguments))(arguments, prog_name="plantwright", standalone_mode=False)
     except UsageError as wrong:
         return _usage(wrong)
     except typer.TyperException as wrong:

@@ -15,7 +15,6 @@ from rich.text import Text
 from domain.plant import CounterRole, LineConfig, OpcUaConfig, PlantConfig, StationConfig, TagKind
 from domain.plant_erp import ErpConfig
 from signals.errors import ErpMisconfigured, NoAnswer
-from workers.cli.erp import probe_plant
 from workers.cli.options import AsJson
 from workers.cli.output import say_result, table
 from workers.plant_file import load_plant
@@ -33,6 +32,8 @@ def check(
     result = findings(plant, file, os.environ)
     parts = [_shown(result)]
     if connect:
+        from workers.cli.erp import probe_plant
+
         result["connect"] = probe_plant(plant)
         result["problems"] = [_sentence(p) for p in result["connect"] if p["required"] and not p["ok"]]
         parts.append(_tried(result["connect"]))

@@ -12,8 +12,9 @@ from signals.decisions import Answer
 from signals.errors import BadInput
 from signals.holds import CosignHold, DecideHold, DecisionState, HoldAct, HoldRecord, WithdrawHold
 from signals.people import Actor, SignatureMeaning
+from workers.cli.credentials import GIVEN
 from workers.cli.office import Office
-from workers.cli.who import GIVEN, HOW, Who, people_of, this_person
+from workers.cli.who import HOW, Who, people_of, this_person
 from workers.holds import act_on_hold, unknown_hold
 
 MakeAct = Callable[[Actor], HoldAct]

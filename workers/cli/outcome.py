@@ -8,11 +8,6 @@ from enum import IntEnum
 from pydantic import ValidationError
 
 from signals.errors import BadInput, ErpError, ErpMisconfigured, ErpRejected, NoAnswer
-from workers.client import TemporalUnreachable
-from workers.server_ports import PortTakenError
-from workers.temporal_binary import TemporalBinaryMissing
-from workers.temporal_namespace import NamespaceNotReady
-from workers.temporal_server import EmbeddedTemporalError
 
 
 class ExitCode(IntEnum):
@@ -43,11 +38,15 @@ class Failure:
     expected: bool = True
 
 
-_AWAY = (EmbeddedTemporalError, TemporalBinaryMissing, NamespaceNotReady, ConnectionError)
-
-
 def failure_of(error: BaseException) -> Failure:
     """The exit code and the sentence for an error that reached the command line."""
+    # Whoever raised one of these has loaded it; a command without trouble need not.
+    from workers.client import TemporalUnreachable
+    from workers.server_ports import PortTakenError
+    from workers.temporal_binary import TemporalBinaryMissing
+    from workers.temporal_namespace import NamespaceNotReady
+    from workers.temporal_server import EmbeddedTemporalError
+
     hint = str(getattr(error, "hint", ""))
     match error:
         case BaseExceptionGroup():
@@ -68,7 +67,7 @@ def failure_of(error: BaseException) -> Failure:
             return Failure(ExitCode.NO_ANSWER, str(error), hint)
         case KeyboardInterrupt():
             return Failure(ExitCode.INTERRUPTED, "interrupted")
-        case _ if isinstance(error, _AWAY):
+        case EmbeddedTemporalError() | TemporalBinaryMissing() | NamespaceNotReady() | ConnectionError():
             return Failure(ExitCode.NO_ANSWER, str(error), hint)
         case _:
             message = f"{type(error).__name__}: {error}"

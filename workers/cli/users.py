@@ -16,11 +16,12 @@ from domain.roles import Role, role_named
 from ledger.people_port import Grant, User
 from signals.errors import BadInput
 from workers.cli import signing_keys, tokens
+from workers.cli.credentials import password_from
 from workers.cli.office import Office, office
 from workers.cli.options import AsJson, DataFolder, LedgerUrl, PlantFile
 from workers.cli.output import say_result, table
 from workers.cli.running import run_result
-from workers.cli.who import password_from, people_of
+from workers.cli.who import people_of
 
 app = typer.Typer(help="Users, roles, API tokens, signing keys.", no_args_is_help=True)
 app.add_typer(tokens.app, name="token")

@@ -15,12 +15,15 @@ from signals.exceptions import VoidOrder
 from signals.ids import compensation_workflow_id, plant_task_queue
 from workers.cli.office import Office, new_decision, office
 from workers.cli.options import AsJson, By, DataFolder, DecisionId, LedgerUrl, PlantFile
-from workers.cli.orders import OrderNumber, known_order
+from workers.cli.orders import OrderNumber, app, known_order
 from workers.cli.output import say_result
 from workers.cli.running import run_result
 from workers.cli.who import UNSAID
 
+__all__ = ["app"]
 
+
+@app.command("void")
 def void_order(
     order: OrderNumber,
     plant: PlantFile,

@@ -7,16 +7,15 @@ on people say who they are: `--user` with a password, or an API token in PLANTWR
 from __future__ import annotations
 
 import getpass
-import sys
-from collections.abc import Iterable, Mapping
-from contextvars import ContextVar
-from dataclasses import dataclass, field
+from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from domain.permissions import Action, may, visible_on_any
 from domain.roles import Role, role_named
 from signals.errors import BadInput
 from signals.people import Actor, Channel
+from workers.cli.credentials import GIVEN
 from workers.cli.output import say_progress
 
 if TYPE_CHECKING:
@@ -28,20 +27,8 @@ TOKEN_VARIABLE = "PLANTWRIGHT_TOKEN"
 HOW = f"say it with --user NAME (password by prompt, or --password-env VARIABLE), or set {TOKEN_VARIABLE}"
 
 
-@dataclass(frozen=True)
-class Credentials:
-    """What the command line was given to say who is there."""
-
-    user: str = ""
-    password: str = field(default="", repr=False)
-
-
 UNSAID = "-"
 """Stands in a decision for who makes it, so that the rest of it is checked before anything is opened."""
-
-NOBODY = Credentials()
-GIVEN: ContextVar[Credentials] = ContextVar("credentials", default=NOBODY)
-"""Of this command; `workers.cli.app` sets it."""
 
 
 @dataclass(frozen=True)
@@ -148,21 +135,6 @@ def people_of(ledger: LedgerPort, settings: Settings) -> People:
     from workers.signing_key import load_signing_key
 
     return People(ledger, lambda: load_signing_key(settings.environ, settings.data))
-
-
-def password_from(environ: Mapping[str, str], variable: str, prompt: str, *, option: str = "--password-env") -> str:
-    """The password from the named variable, else asked at the terminal. Raises BadInput where neither is there.
-
-    Not for use inside an event loop: a prompt there could not be interrupted.
-    """
-    if variable:
-        if variable not in environ:
-            raise BadInput(f"{variable} is not set", subject=option, hint="name the variable that holds the password")
-        return environ[variable]
-    if not sys.stdin.isatty():
-        hint = f"without a terminal name a variable that holds it: {option} VARIABLE"
-        raise BadInput("there is no terminal to ask for the password", subject=option, hint=hint)
-    return getpass.getpass(prompt)
 
 
 def this_person(named: str) -> str:
