@@ -5,18 +5,14 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import datetime
-import io
 import itertools
 import json
-import os
 import ssl
-import sys
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
-from unittest import mock
 
 import pytest
 import pytest_asyncio
@@ -26,7 +22,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from tests.matrix.worlds import ENVIRON, REPOSITORY, SECRET, TENANT, Simulator, simulator
-from workers.cli import run
+from tests.workers.commands import Command, as_a_process, in_this_process
 from workers.server_ports import free_port
 
 KINDS = ("sap", "oracle", "dynamics")
@@ -264,27 +260,6 @@ async def check(
     else:
         assert said.startswith("error: ") and said.count("\n") == 1, said
     return Outcome(code, json.loads(out), said.removeprefix("error: ").rstrip("\n"))
-
-
-Command = Callable[[Sequence[str], Mapping[str, str]], Awaitable[tuple[int, str, str]]]
-"""Runs a command with these variables: exit code, stdout, stderr."""
-
-
-async def in_this_process(arguments: Sequence[str], environ: Mapping[str, str]) -> tuple[int, str, str]:
-    out, err = io.StringIO(), io.StringIO()
-    with mock.patch.dict(os.environ, environ), contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
-        code = await asyncio.to_thread(run, arguments)
-    return code, out.getvalue(), err.getvalue()
-
-
-async def as_a_process(arguments: Sequence[str], environ: Mapping[str, str]) -> tuple[int, str, str]:
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "workers.cli", *arguments,
-        cwd=REPOSITORY, env={**os.environ, **environ}, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
-    )  # fmt: skip
-    out, err = await process.communicate()
-    assert process.returncode is not None
-    return process.returncode, out.decode(), err.decode()
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -17,6 +17,7 @@ import pytest_asyncio
 from temporalio.client import Client
 
 from signals.ids import intake_workflow_id
+from tests.workers.commands import Command, as_a_process, in_this_process
 from workers.demo.children import Child
 from workers.temporal_server import EmbeddedTemporal
 
@@ -35,16 +36,13 @@ class Plant:
     sap: str
     worker: Child
 
-    async def say(self, *arguments: str) -> tuple[int, dict[str, Any], str]:
+    async def say(self, *arguments: str, command: Command = in_this_process) -> tuple[int, dict[str, Any], str]:
         """Exit code, closing object and stderr of a command."""
-        process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "workers.cli", *arguments, "--plant", str(self.file),
-            "--json", env=self.environ, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
-        )  # fmt: skip
-        out, err = await asyncio.wait_for(process.communicate(), SLOW)
-        lines = out.decode().splitlines()
-        assert "Traceback" not in err.decode()
-        return process.returncode or 0, json.loads(lines[-1]) if lines else {}, err.decode()
+        given = [*arguments, "--plant", str(self.file), "--json"]
+        code, out, err = await asyncio.wait_for(command(given, self.environ), SLOW)
+        lines = out.splitlines()
+        assert "Traceback" not in err
+        return code, json.loads(lines[-1]) if lines else {}, err
 
     async def control(self, method: str, path: str, body: dict[str, Any] | None = None) -> None:
         async with httpx.AsyncClient(trust_env=False) as http:
@@ -80,7 +78,7 @@ async def plant(tmp_path: Path, temporal_server: EmbeddedTemporal) -> AsyncItera
 async def test_an_order_is_started_shown_and_cancelled_and_every_mistake_is_told(
     plant: Plant, temporal_client: Client
 ) -> None:
-    code, _, said = await plant.say("orders", "start", "1000001")
+    code, _, said = await plant.say("orders", "start", "1000001", command=as_a_process)
     assert (code, "no worker serves plant commands" in said) == (3, True)
     ready = await plant.worker.start()
     assert ready["plant"] == "commands"
@@ -113,7 +111,7 @@ async def _with_a_worker(plant: Plant) -> None:
     await plant.control("DELETE", "faults")
     assert (await plant.say("orders", "list"))[1]["orders"] == []
 
-    code, started, said = await plant.say("orders", "start", "1000001")
+    code, started, said = await plant.say("orders", "start", "1000001", command=as_a_process)
     assert (code, started["already_running"]) == (0, False), said
     assert (await plant.say("orders", "start", "1000001"))[1]["already_running"] is True
     code, status, _ = await plant.say("orders", "show", "1000001")
@@ -141,8 +139,8 @@ async def _mistakes(plant: Plant) -> None:
         (["cases", "decide", "nowhere", "adopt", "--reason", "r"], "no case nowhere"),
         (["parked", "decide", "nowhere", "accept", "--reason", "r"], "no parked item nowhere"),
     )
-    answers = await asyncio.gather(*(plant.say(*arguments) for arguments, _ in mistakes))
-    for (code, _, said), (_, word) in zip(answers, mistakes, strict=True):
+    for arguments, word in mistakes:
+        code, _, said = await plant.say(*arguments)
         assert (code, word in said) == (2, True), said
     assert (await plant.say("cases", "list"))[1]["cases"] == []
     assert (await plant.say("parked", "list"))[1]["parked"] == []
