@@ -18,7 +18,6 @@ from tests.workflows.run_facts import length
 from workers import edge
 
 ORDER = "1000001"
-APPENDED = 15_000
 
 
 def fill(log: EdgeLog, bench: Bench, appends: int) -> None:
@@ -43,14 +42,15 @@ async def waits(log: EdgeLog) -> int:
 
 
 @pytest.mark.timeout(400)
-async def test_15000_batches_that_waited_in_the_log_are_taken_in_once(
-    temporal_client, plant_ledger, volume, tmp_path: Path, monkeypatch
+@pytest.mark.parametrize("appended", [2_000, pytest.param(15_000, marks=pytest.mark.long)])
+async def test_batches_that_waited_in_the_log_are_taken_in_once(
+    temporal_client, plant_ledger, volume, tmp_path: Path, monkeypatch, appended
 ):
     monkeypatch.setattr(edge, "ANSWER_TIMEOUT", timedelta(seconds=1))
     bench = Bench(temporal_client, plant_ledger, plant_config(cadence=500))
     log = EdgeLog(tmp_path / "edge.db", plant=bench.id, line=LINE)
-    await asyncio.to_thread(fill, log, bench, APPENDED)
-    pieces = APPENDED + APPENDED // 2
+    await asyncio.to_thread(fill, log, bench, appended)
+    pieces = appended + appended // 2
     waiting = log.pending
     assert waiting == pieces + 6, "two first readings, and twice batch and order"
 

@@ -84,25 +84,26 @@ async def keep_telling(bench: Bench, until: asyncio.Event) -> int:
 
 
 @pytest.mark.timeout(180)
-async def test_an_order_of_5000_pieces_passes_continue_as_new_with_people_talking_to_it(open_bench, volume):
+@pytest.mark.parametrize("pieces", [1500, pytest.param(5000, marks=pytest.mark.long)])
+async def test_a_large_order_passes_continue_as_new_with_people_talking_to_it(open_bench, volume, pieces):
     async with open_bench(cadence=50) as bench:
-        await bench.start_line(history_limit=150)
-        await bench.start_order(ORDER, planned=5000, history_limit=120)
+        await bench.start_line(history_limit=pieces // 33)
+        await bench.start_order(ORDER, planned=pieces, history_limit=pieces // 40)
         bench.feed.order(ORDER)
-        bench.feed.make(5000)
+        bench.feed.make(pieces)
         done = asyncio.Event()
         talking = asyncio.create_task(keep_telling(bench, done))
         try:
             await bench.feed.send(most=100)
-            await bench.erp.until(lambda: bench.erp.booked(ORDER, "0010")[0] >= 4000, seconds=60)
+            await bench.erp.until(lambda: bench.erp.booked(ORDER, "0010")[0] >= pieces * 4 // 5, seconds=60)
         finally:
             done.set()
-        assert await talking > 10
+        assert await talking > pieces // 500
         bench.feed.order("")
         await bench.feed.send()
         await bench.closed(ORDER)
 
-        assert bench.erp.booked(ORDER, "0010") == (5000, 0)
+        assert bench.erp.booked(ORDER, "0010") == (pieces, 0)
         keys = [d.key for d in bench.erp.books]
         assert len(keys) == len(set(keys))
         assert (await bench.line_status()).parked == 0
