@@ -27,11 +27,12 @@ from signals.transactions import PostingIntent
 from tests.matrix.harness import Scene, change, figures
 from tests.matrix.worlds import SCENES, SimulatedWorld
 
-TIMEOUT, SETTLE = 0.5, 1.0
+TIMEOUT, SETTLE = 2.0, 4.0
+"""A simulator beside other tests needs seconds for an answer or a commit; both must be outlasted."""
 SAMPLE = 10
 SEED = 20
 FAULTS = (
-    {"mode": "timeout_after_commit", "probability": 0.2, "seed": SEED, "seconds": 1},
+    {"mode": "timeout_after_commit", "probability": 0.2, "seed": SEED, "seconds": 3},
     {"mode": "error_after_commit", "probability": 0.2, "seed": SEED},
     {"mode": "refuse", "probability": 0.1, "seed": SEED},
 )
