@@ -18,6 +18,7 @@ from signals.demo import DemoView
 from signals.documents import Case
 from signals.holds import HoldAct, HoldContent, HoldTrigger, InspectionOutcome
 from signals.people import Actor, SignatureMeaning
+from signals.reports import ParkedItem
 from signals.status import LineStatus, OrderStatus
 
 
@@ -103,7 +104,7 @@ class Desk(Protocol):
 
     async def decide_case(self, plant: str, case: Case, decision: DecideCase) -> Answer: ...
 
-    async def decide_parked(self, plant: str, line: str, decision: DecideParked) -> Answer: ...
+    async def decide_parked(self, plant: str, item: ParkedItem, decision: DecideParked) -> Answer: ...
 
     async def record_inspection(self, plant: str, outcome: InspectionOutcome) -> Mapping[str, object]:
         """What became of the result: `inspection`, `state`, `against`, `holds`, `parked_items`, `untold`."""

@@ -299,7 +299,7 @@ class HoldProcess(State):
         signature = getattr(act, "signature", None)
         self.note("late", _with(f"{act.kind}: {why}", act.comment), now, by=act.actor.user, role=act.actor.role,
                   signature=signature)  # fmt: skip
-        if isinstance(act, DecideHold):
+        if isinstance(act, DecideHold) and all(d.decision != act.action_id for d in self.record.decisions):
             late = HoldDecisionMade(
                 decision=act.action_id,
                 dispositions=act.dispositions,

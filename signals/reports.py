@@ -173,6 +173,11 @@ class ParkedItem(Message):
     evidence: tuple[Evidence, ...] = ()
     ranges: tuple[SourceRange, ...] = ()
 
+    @property
+    def counts_pieces(self) -> bool:
+        """Whether a Line waits for the decision. A piece of an inspection was counted elsewhere."""
+        return self.why is not ParkedWhy.NO_SERIAL
+
 
 class Refusal(Message):
     """Evidence that a named rule settled without a person: nothing is counted for it."""

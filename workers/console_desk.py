@@ -9,11 +9,12 @@ from datetime import datetime, timedelta
 from domain.plant import PlantConfig
 from ledger.hold_port import OpenedHold
 from ledger.port import LedgerPort
-from signals.decisions import Answer
+from signals.decisions import Answer, DecideParked
 from signals.errors import NoAnswer
 from signals.holds import HoldAct, HoldTrigger, InspectionOutcome
+from signals.reports import ParkedItem
 from workers.client import TemporalUnreachable
-from workers.desk import Connect, TemporalDesk
+from workers.desk import Connect, TemporalDesk, decide_parked
 from workers.holds import act_on_hold, start_or_tell, tell_inspection
 from workers.inspections import Inspections
 
@@ -36,9 +37,16 @@ class ConsoleDesk(TemporalDesk):
         return await act_on_hold(await self._connect(), self._ledger, plant, hold, act, now=self._now())
 
     async def open_hold(self, trigger: HoldTrigger) -> str:
-        """The block stands in the ledger before Temporal is asked: an outage of it never delays a block."""
-        await self._ledger.open_hold(trigger)
-        return await start_or_tell(await self._connect(), self._ledger, trigger)
+        """The block stands in the ledger before Temporal is asked: an outage of it never delays a block.
+
+        Where Temporal is away a worker starts the hold's process as soon as it looks (`workers.hold_desk`).
+        """
+        opened = await self._ledger.open_hold(trigger)
+        await self.opened(trigger, opened)
+        return opened.hold
+
+    async def decide_parked(self, plant: str, item: ParkedItem, decision: DecideParked) -> Answer:
+        return await decide_parked(self, self._ledger, self._plants[plant], item, decision)
 
     async def record_inspection(self, plant: str, outcome: InspectionOutcome) -> Mapping[str, object]:
         inspections = Inspections(self._ledger, self._plants[plant], self._now, self)

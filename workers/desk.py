@@ -25,6 +25,8 @@ from temporalio.client import (
 from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
 from temporalio.service import RPCError, RPCStatusCode
 
+from domain.plant import PlantConfig
+from ledger.port import LedgerPort
 from signals.decisions import Answer, DecideCase, DecideParked
 from signals.documents import Case
 from signals.errors import BadInput, NoAnswer
@@ -35,6 +37,7 @@ from signals.ids import (
     order_workflow_id,
     plant_task_queue,
 )
+from signals.reports import ParkedItem
 from signals.status import LineStatus, OrderStatus
 
 M = TypeVar("M", bound=BaseModel)
@@ -92,7 +95,7 @@ class TemporalDesk:
             raise BadInput(f"{about}: {answer.message}", subject=case.case_id)
         return answer
 
-    async def decide_parked(self, plant: str, line: str, decision: DecideParked) -> Answer:
+    async def decide_at_line(self, plant: str, line: str, decision: DecideParked) -> Answer:
         """Raises as `tell`."""
         handle = (await self._connect()).get_workflow_handle(line_workflow_id(plant, line))
         return await self.tell(handle, "decide_parked", decision, f"parked item {decision.item}", plant=plant)
@@ -156,3 +159,14 @@ class TemporalDesk:
             with suppress(Exception, asyncio.CancelledError):
                 async with asyncio.timeout(0):
                     await start.workflow_handle()
+
+
+async def decide_parked(
+    desk: TemporalDesk, ledger: LedgerPort, plant: PlantConfig, item: ParkedItem, decision: DecideParked
+) -> Answer:
+    """At the Line that counts it (without one the plant's first), else in the ledger alone. Raises as `tell`."""
+    name = plant.plant.id
+    if item.counts_pieces:
+        return await desk.decide_at_line(name, item.line or plant.lines[0].id, decision)
+    await ledger.decide_parked(name, decision)
+    return Answer(decision_id=decision.decision_id, accepted=True, message="recorded")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from temporalio.client import (
@@ -30,11 +30,9 @@ from signals.holds import (
     InspectionOutcome,
 )
 from signals.ids import hold_workflow_id, plant_task_queue
+from workers.desk import ANSWER_WITHIN, WORKER_HINT
 from workflows.common import TASK_TIMEOUT
 from workflows.hold_messages import ACT, ADD_INSPECTION, ADD_REASON, HoldInput
-
-ANSWER_WITHIN = timedelta(seconds=15)
-WORKER_HINT = "start one with `plantwright worker --plant …`, or look at its log"
 
 
 async def start_or_tell(client: Client, ledger: HoldLedger, trigger: HoldTrigger) -> str:

@@ -51,6 +51,5 @@ async def decide(
         DecideParked, decision_id=action_id(visitor, idempotency_key), item=item, accept=body.accept, by=actor.user,
         reason=body.reason, order=body.order, operation=body.operation,
     )  # fmt: skip
-    line = found.line or visitor.plant(plant).lines[0].id
-    answer = await visitor.services.desk.decide_parked(plant, line, decision)
+    answer = await visitor.services.desk.decide_parked(plant, found, decision)
     return Done(accepted=answer.accepted, message=answer.message, action_id=decision.decision_id)

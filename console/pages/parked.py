@@ -63,5 +63,4 @@ async def decide_parked(visitor: Visitor, item: ParkedItem, form: dict[str, str]
         order=form.get("order", "").strip(), operation=form.get("operation", "").strip(), by=actor.user,
         reason=form.get("reason", "").strip(),
     )  # fmt: skip
-    line = item.line or visitor.plant(item.plant).lines[0].id
-    await visitor.services.desk.decide_parked(item.plant, line, decision)
+    await visitor.services.desk.decide_parked(item.plant, item, decision)

@@ -45,6 +45,7 @@ from signals.holds import (
 )
 from signals.orders import ErpOrderStatus, Operation, ProductionOrder
 from signals.packml import MachineState
+from signals.reports import ParkedItem
 from signals.status import LineStatus, OperationStatus, OrderStatus, StationStatus
 from workers.accounts import HouseAccounts
 from workers.people import People
@@ -205,7 +206,7 @@ class HouseDesk:
         self.case_decisions.append(decision)
         return Answer(decision_id=decision.decision_id, accepted=True)
 
-    async def decide_parked(self, plant: str, line: str, decision: DecideParked) -> Answer:
+    async def decide_parked(self, plant: str, item: ParkedItem, decision: DecideParked) -> Answer:
         self._speak()
         await self._ledger.decide_parked(plant, decision)
         self.parked_decisions.append(decision)

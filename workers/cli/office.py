@@ -27,7 +27,7 @@ from domain.roles import Role
 from ledger.port import LedgerPort
 from signals.decisions import Answer
 from signals.errors import NoAnswer
-from signals.ids import line_workflow_id, order_workflow_id, plant_task_queue
+from signals.ids import order_workflow_id, plant_task_queue
 from signals.status import OrderStatus
 from workers.cli.who import Decider, Who, who_is_there
 from workers.client import connect_temporal
@@ -91,9 +91,6 @@ class Office:
 
     async def order_handle(self, order: str) -> WorkflowHandle[Any, Any]:
         return (await self.client()).get_workflow_handle(order_workflow_id(self.plant_id, order))
-
-    async def line_handle(self, line: str) -> WorkflowHandle[Any, Any]:
-        return (await self.client()).get_workflow_handle(line_workflow_id(self.plant_id, line))
 
     async def order_status(self, order: str) -> OrderStatus | None:
         """What the order's workflow says; None where there is none. Raises NoAnswer where no worker answers."""

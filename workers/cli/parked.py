@@ -11,12 +11,13 @@ import typer
 from domain.permissions import Action
 from signals.decisions import Answer, DecideParked
 from signals.errors import BadInput
-from signals.reports import ParkedItem, ParkedWhy
+from signals.reports import ParkedItem
 from workers.cli.office import Office, new_decision, office, plain
 from workers.cli.options import AsJson, By, DataFolder, DecisionId, LedgerUrl, PlantFile
 from workers.cli.output import say_result, table
 from workers.cli.running import run_result
 from workers.cli.who import UNSAID
+from workers.desk import decide_parked as tell_decision
 
 app = typer.Typer(help="Parked production and evidence: list, decide.", no_args_is_help=True)
 
@@ -92,11 +93,7 @@ async def _decide(asked: DecideParked, by: str, plant: Path, data: Path | None, 
         found = await _found(place, asked.item)
         decider = await place.decider(Action.PARKED_DECIDE, by=by, lines=lines_of(found))
         decision = asked.model_copy(update={"by": decider.by})
-        if found.why is ParkedWhy.NO_SERIAL:  # of an inspection: no line waits for the answer, the ledger keeps it
-            await place.ledger.decide_parked(place.plant_id, decision)
-            return Answer(decision_id=decision.decision_id, accepted=True, message="recorded")
-        line = found.line or place.plant.lines[0].id
-        return await place.tell(await place.line_handle(line), "decide_parked", decision, f"parked item {found.item}")
+        return await tell_decision(place.desk, place.ledger, place.plant, found, decision)
 
 
 async def _found(place: Office, item: str) -> ParkedItem:
