@@ -13,7 +13,7 @@ ARGS ?=
 unexport PYTHONDONTWRITEBYTECODE
 export UV_COMPILE_BYTECODE := 1
 
-.PHONY: help setup environment temporal demo test test-long test-uncached proof record-histories check lock format clean \
+.PHONY: help setup environment temporal browser demo test test-long test-uncached proof record-histories check lock format clean \
 	check-style check-format check-types check-house check-lock check-compose
 
 help:
@@ -40,6 +40,10 @@ $(READY): requirements.lock pyproject.toml deploy/uv deploy/python
 temporal: $(READY)
 	@UV="$$(deploy/uv --where)" $(BIN)/python -m workers.temporal_binary >/dev/null
 
+# Found or installed before the tests, whose time limits are not made for that. Without one the tests say what to do.
+browser:
+	@deploy/browser >/dev/null || true
+
 demo: setup
 	@$(BIN)/plantwright demo $(ARGS)
 
@@ -47,15 +51,15 @@ demo: setup
 JOBS ?= 2
 SPREAD := $(if $(filter-out 0,$(JOBS)),-n $(JOBS) --dist loadfile,)
 
-test: setup
+test: setup browser
 	@$(BIN)/pytest $(SPREAD) -m 'not long and not proof' $(ARGS)
 
-test-long: setup
+test-long: setup browser
 	@$(BIN)/pytest $(SPREAD) -m 'long and not proof' $(ARGS)
 	@$(if $(ARGS),,$(MAKE) --no-print-directory test-uncached)
 
 # The full volumes: 2,000 postings per ERP with faults and kills, the week's outage, the fast line and the slow ERP.
-proof: setup
+proof: setup browser
 	@$(BIN)/pytest -m proof $(ARGS)
 
 # The tests of workflows once more, every workflow task replaying its whole history.
