@@ -6,7 +6,6 @@ signature asks for a sign-on of its own (`prompt=login`, `max_age=0`), whose `au
 
 from __future__ import annotations
 
-import hmac
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -30,7 +29,7 @@ from console.ports import OidcSettings, Services
 from console.problems import Refused
 from console.reading import hold_of
 from console.render import page
-from console.security import sealed, unsealed
+from console.security import same_secret, sealed, unsealed
 from console.who import Visitor, person, services_of
 from domain.permissions import may_act
 from signals.errors import BadInput, NoAnswer
@@ -163,7 +162,7 @@ async def back(request: Request, code: str = "", state: str = "", error: str = "
     """The provider has sent the browser back: come in, or sign."""
     services = services_of(request)
     way = unsealed(services.secret, WAY_COOKIE, request.cookies.get(WAY_COOKIE, ""))
-    if way is None or not hmac.compare_digest(str(way["state"]), state):
+    if way is None or not same_secret(str(way["state"]), state):
         raise Refused(HTTPStatus.BAD_REQUEST, "this sign-on is too old or not ours", hint="begin again")
     if error or not code:
         raise Refused(HTTPStatus.UNAUTHORIZED, "the identity provider did not sign you on", hint=error)

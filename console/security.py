@@ -116,7 +116,12 @@ def form_token(secret: bytes, bound_to: str) -> str:
 
 
 def form_is_ours(secret: bytes, bound_to: str, token: str) -> bool:
-    return bool(bound_to) and hmac.compare_digest(form_token(secret, bound_to), token)
+    return bool(bound_to) and same_secret(form_token(secret, bound_to), token)
+
+
+def same_secret(own: str, given: str) -> bool:
+    """Compares in constant time. As bytes: whatever was sent, also what is no ASCII, is only wrong."""
+    return hmac.compare_digest(own.encode(), given.encode(errors="surrogatepass"))
 
 
 def same_origin(request: Request, public_url: str) -> bool:
@@ -145,7 +150,7 @@ def sealed(secret: bytes, name: str, value: dict[str, Any], seconds: int) -> str
 def unsealed(secret: bytes, name: str, text: str) -> dict[str, Any] | None:
     """The value again; None where it was changed or is over."""
     body, _, seal = text.rpartition(".")
-    if not body or not hmac.compare_digest(_seal(secret, name, body), seal):
+    if not body or not same_secret(_seal(secret, name, body), seal):
         return None
     value = json.loads(base64.urlsafe_b64decode(body))
     return value if value["until"] > time.time() else None

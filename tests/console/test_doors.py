@@ -91,6 +91,7 @@ async def test_signing_in_never_leads_to_another_site(house: House, page: str) -
     [
         ({}, {}),
         ({"form_token": "0" * 64}, {}),
+        ({"form_token": "für ihn"}, {}),
         (None, {"sec-fetch-site": "cross-site"}),
         (None, {"origin": "https://elsewhere.test"}),
     ],
