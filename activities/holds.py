@@ -10,7 +10,7 @@ from uuid import UUID
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
-from domain.hold_places import blocked_receipt, position_of, receipt_outside, scrap_place
+from domain.hold_places import blocked_receipt, position_of, receipt_outside, scrap_place, still_there
 from domain.hold_plan import Located
 from domain.hold_process import HoldSettings
 from domain.hold_times import HoldTimes
@@ -159,12 +159,24 @@ class HoldActivities:
             raise ApplicationError(str(error), error.code, type=error.type.value, non_retryable=True) from error
         if batchless:
             record = record.model_copy(update={"scope": record.scope.model_copy(update={"batch": ""})})
-        own = await self._received_blocked(request.record, material)
+        came = await self._came_blocked(request.record, material)
+        own = still_there(request.record, came)
         outside = await self._received_outside(request.record, order, material)
         others = await self._held_by_others(record, material, batchless=batchless)
         located = position_of(record, order, lines, others, own, outside, readable=readable)
-        known = {"material": material, "batchless": batchless, "own": own, **scrap_place(record, order)}
+        known = {"material": material, "batchless": batchless, "own": own, "came": came, **scrap_place(record, order)}
         return LocateResult(located=located.model_copy(update=known))
+
+    @activity.defn(name="locate_late_receipts")
+    async def locate_late_receipts(self, request: LocateRequest) -> LocateResult:
+        """Where the material is after the block has ended; not before every posting that it caught has its outcome."""
+        record = request.record
+        block = Block(hold=record.hold, scope=record.scope)
+        postings = await self._ledger.order_postings(record.plant, record.scope.order)
+        on_the_way = [p for p in postings if p.state is PostingState.SENT]
+        if any(blocked_receipt(p.transaction, block, record.scope.material) for p in on_the_way):
+            return LocateResult(next_try_at=self._now() + RETRY_AFTER)
+        return await self.locate_hold(request)
 
     async def _received_outside(self, record: HoldRecord, order: ProductionOrder | None, material: str) -> Decimal:
         """What the order has delivered by receipts of ours that are not of the scope: it is not held."""
@@ -195,15 +207,13 @@ class HoldActivities:
             return ZERO
         found = await self._ledger.holds(record.plant, HoldSearch(material=material))
         others = [r for r in found if r.hold != record.hold and (batchless or not r.scope.batch)]
-        placed = [p.quantity for r in others for p in r.postings if p.what == "block" and p.state == "done"]
-        return sum([*placed, *[await self._received_blocked(r, material) for r in others]], ZERO)
+        received = [still_there(r, await self._came_blocked(r, material)) for r in others]
+        return sum(received, ZERO)
 
-    async def _received_blocked(self, record: HoldRecord, material: str) -> Decimal:
-        """What came into blocked stock because of this hold, held pieces with others, less what has left it."""
+    async def _came_blocked(self, record: HoldRecord, material: str) -> Decimal:
+        """What came into blocked stock because of this hold, held pieces with others."""
         if not record.scope.order:
             return ZERO
         block = Block(hold=record.hold, scope=record.scope)
         postings = await self._ledger.order_postings(record.plant, record.scope.order)
-        came = sum((blocked_receipt(p.transaction, block, material) for p in postings if p.state in BOOKED), ZERO)
-        left = sum((p.quantity for p in record.postings if p.what in ("release", "scrap") and p.state == "done"), ZERO)
-        return max(ZERO, came - left)
+        return sum((blocked_receipt(p.transaction, block, material) for p in postings if p.state in BOOKED), ZERO)

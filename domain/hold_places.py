@@ -21,6 +21,9 @@ from signals.transactions import ConfirmProduction, Transaction
 BLOCKED_WORDS = ("", "blocked")
 """The ERP's own words for blocked stock; another one is the state of a whole batch."""
 
+TAKEN_OUT = ("release", "scrap", "return")
+"""Steps that take stock out of the block; scrap that is still in work was never in it."""
+
 
 def blocked_receipt(t: Transaction, block: Block, material: str) -> Decimal:
     """How much a booked posting has received into blocked stock because of this block."""
@@ -44,6 +47,14 @@ def receipt_outside(t: Transaction, block: Block, order: ProductionOrder, materi
         free_receipt = t.model_copy(update={"stock": StockKind.UNRESTRICTED})
         return t.quantity if blocked_form(free_receipt, [block], material=material) == free_receipt else ZERO
     return ZERO
+
+
+def still_there(record: HoldRecord, came: Decimal) -> Decimal:
+    """What the hold's own steps and receipts put into blocked stock, less what its steps have taken out of it."""
+    moved = record.position not in (MaterialPosition.BATCH, MaterialPosition.IN_INSPECTION)  # those stay where they are
+    placed = sum((p.quantity for p in record.postings if moved and p.what == "block" and p.state == "done"), ZERO)
+    left = sum((p.quantity for p in record.postings if p.what in TAKEN_OUT and p.state == "done"), ZERO)
+    return max(ZERO, came + placed - left)
 
 
 def position_of(

@@ -51,8 +51,9 @@ class Located(Message):
     material: str = ""
     places: tuple[StockPlace, ...] = ()
     own: Amount = Field(
-        default=ZERO, description="received into blocked stock because of this hold, and not freed or scrapped since"
+        default=ZERO, description="put or received into blocked stock because of this hold, and not taken out since"
     )
+    came: Amount = Field(default=ZERO, description="all that was ever received into blocked stock because of this hold")
     batchless: bool = Field(default=False, description="the ERP keeps no batches of it: bookings name none")
     inspection_lot: str = ""
     scrap_operation: str = Field(default="", description="where scrap that is still in work is confirmed")
@@ -113,6 +114,18 @@ def plan_dispositions(
     steps += [step for d in wanted for step in plan.disposition(d, rest=rest)]
     # What is reworked keeps its receipt blocked: then all of it is freed with the last decision.
     return steps if rest else [*steps, *plan.received_along()]
+
+
+def plan_late(record: HoldRecord, located: Located, late: Decimal, day: date) -> list[Planned]:
+    """Free what a posting on its way has brought into blocked stock after the decision was planned."""
+    plan = _Plan(record, located, day)
+    steps: list[Planned] = []
+    for place in located.places:
+        quantity = min(place.blocked, late)
+        if quantity > 0:
+            late -= quantity
+            steps.append(plan.hold(ReleaseHold, "release", quantity, P.UNRESTRICTED, place.storage_location))
+    return steps
 
 
 def _still_free(located: Located, kept: Decimal) -> Located:
@@ -221,7 +234,9 @@ class _Plan:
         )
         steps = [Planned("decide", transaction, quantity=sum(parts.values(), ZERO))]
         returned = [d for d in dispositions if d.kind is K.RETURN and d.quantity]
-        hands = [Planned("return", by_hand=self._said(d, "returned to the supplier")) for d in returned]
+        hands = [
+            Planned("return", by_hand=self._said(d, "returned to the supplier"), quantity=d.quantity) for d in returned
+        ]
         return [*steps, *hands]
 
     def hold(
@@ -258,7 +273,9 @@ class _Plan:
         if not record.scope.order or not located.scrap_operation:
             what = self._said(d, "scrapped", quantity)
             return Planned(
-                "scrap", by_hand=f"{what}; they are still in work, correct their confirmation", quantity=quantity
+                "scrap_in_work",
+                by_hand=f"{what}; they are still in work, correct their confirmation",
+                quantity=quantity,
             )
         transaction = ConfirmProduction(
             plant=record.plant,
@@ -272,7 +289,7 @@ class _Plan:
             unit=record.unit,
             reason=d.reason_code,
         )
-        return Planned("scrap", transaction, quantity=quantity)
+        return Planned("scrap_in_work", transaction, quantity=quantity)
 
     def _take(self, quantity: Decimal) -> Iterator[tuple[str, Decimal]]:
         for place, there in self.left.items():

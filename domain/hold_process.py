@@ -7,6 +7,7 @@ the state keeps what is still needed.
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from decimal import Decimal
 from uuid import UUID
 
 from pydantic import Field
@@ -69,6 +70,7 @@ class HoldStep(State):
     what: str
     key: UUID | None = None
     transaction: Transaction | None = None
+    quantity: Decimal = ZERO
     case_id: str = ""
     state: str = Field(default="waiting", description="waiting, done, failed, skipped")
     tried: bool = False
@@ -117,6 +119,8 @@ class HoldProcess(State):
     """Opened ones that are closed with the hold."""
     to_tell: list[Notification] = Field(default_factory=list[Notification])
     told_end: bool = False
+    cleared: bool = False
+    """It is over, and what postings on their way brought into blocked stock is known."""
     round: int = 0
     """How often deadlines began anew."""
 
@@ -157,7 +161,7 @@ class HoldProcess(State):
         if carried_out:
             state.results_from, state.settled = max(carried_out), state.taken
         if record.state.is_over:
-            state.told_end = True
+            state.told_end = state.cleared = True
             return state
         state.take_triggers(triggers, now)
         if state.executes:
@@ -342,8 +346,9 @@ class HoldProcess(State):
             name = f"hold:{self.record.hold}:{self.steps}"
             key = posting_key(self.record.plant, t.order, getattr(t, "operation", ""), t.type.value, (name,), 0)
         return HoldStep(
-            number=self.steps, what=planned.what, key=key, transaction=planned.transaction, message=planned.by_hand
-        )
+            number=self.steps, what=planned.what, key=key, transaction=planned.transaction, quantity=planned.quantity,
+            message=planned.by_hand,
+        )  # fmt: skip
 
     def show_steps(self) -> None:
         """The record's postings as the steps stand."""
@@ -355,7 +360,7 @@ class HoldProcess(State):
                 key=name,
                 state=step.state,
                 document=step.document,
-                quantity=getattr(step.transaction, "quantity", getattr(step.transaction, "scrap_quantity", ZERO)),
+                quantity=step.quantity,
                 message=step.message,
             )
         postings = tuple(shown.values())
@@ -417,6 +422,7 @@ class HoldProcess(State):
         self.change(state=HoldState.BLOCKED, closed_at=None, erp="pending")
         self.note("goes_on", "a reason came before the hold was over", now)
         self.look_for_triggers = True
+        self.cleared = False
         self.locate_now()
         self.set_deadlines(now)
 

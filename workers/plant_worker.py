@@ -143,6 +143,7 @@ def build_workers(
             postings.verify_posting,
             exceptions.check_void,
             holds.locate_hold,
+            holds.locate_late_receipts,
             orders.take_order,
             orders.take_released_orders,
             orders.take_order_changes,

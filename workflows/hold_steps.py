@@ -15,7 +15,7 @@ with workflow.unsafe.imports_passed_through():
     from activities.holds import HoldActivities, HoldPostings, LocateRequest
     from activities.posting import ErpActivities, PostingDraft, ResumeRequest, SettleResult, VerifyRequest
     from domain.error_catalogue import judge
-    from domain.hold_plan import plan_block, plan_dispositions
+    from domain.hold_plan import plan_block, plan_dispositions, plan_late
     from domain.hold_process import LONGEST_LOOK, SHORTEST_LOOK, HoldProcess, HoldStep
     from domain.shifts import production_day
     from signals.base import ZERO
@@ -142,6 +142,39 @@ class HoldSteps:
     def is_finished(self) -> bool:
         state = self.state
         return state.record.state is HoldState.EXECUTING and state.planned and not _open(state.executing)
+
+    # --- after the end -----------------------------------------------------------------------------------
+    def is_due_to_clear(self) -> bool:
+        state = self.state
+        return not state.cleared and (state.look_at is None or workflow.now() >= state.look_at)
+
+    async def clear(self) -> None:
+        """A receipt that was on its way while the block ended lies in blocked stock without a hold: it is freed."""
+        state = self.state
+        if not state.record.scope.order:
+            state.cleared, state.look_at = True, None
+            return
+        request = LocateRequest(record=state.record.model_copy(update={"history": (), "decisions": ()}))
+        try:
+            result = await workflow.execute_activity_method(
+                HoldActivities.locate_late_receipts,
+                request,
+                task_queue=erp_task_queue(state.record.plant),
+                start_to_close_timeout=self._attempt,
+                retry_policy=FEW_ATTEMPTS,
+            )
+        except ActivityError as error:
+            workflow.logger.warning("late receipts of the hold not looked for: %s", error.cause)
+            state.look_at = workflow.now() + LONGEST_PAUSE
+            return
+        if result.located is None:
+            state.look_at = result.next_try_at or workflow.now() + PAUSE
+            return
+        late = result.located.came - state.located.came
+        day = production_day(state.settings.times.site, workflow.now())
+        state.executing = [state.new_step(p) for p in plan_late(state.record, result.located, late, day)]
+        state.cleared, state.look_at, state.located = True, None, result.located
+        state.show_steps()
 
     # --- one step ----------------------------------------------------------------------------------------
     def due_step(self) -> HoldStep | None:

@@ -94,7 +94,7 @@ class QualityHold:
         if self._is_unsaved() and (self._save_after is None or now >= self._save_after):
             await self._save()
         elif state.record.state.is_over:
-            return not self._is_unsaved() and await self._after_the_end()
+            return not self._is_unsaved() and await self._after_the_end(steps)
         elif self._nudges or state.look_for_triggers:
             await self._take_triggers()
         elif self._results:
@@ -257,8 +257,8 @@ class QualityHold:
         self._cases.popleft()
         self._case_answers[decision.decision_id] = answer
 
-    async def _after_the_end(self) -> bool:
-        """Its own cases end with it; then people are told."""
+    async def _after_the_end(self, steps: HoldSteps) -> bool:
+        """Its own cases end with it, people are told, and what was on its way into blocked stock is freed."""
         state = self._state
         if state.open_cases:
             ref = CaseRef(plant=state.record.plant, case_id=state.open_cases[0], note="the hold is decided")
@@ -278,12 +278,18 @@ class QualityHold:
             await notify(state.to_tell.pop(0))
         elif self._acts.waiting:
             await self._acts.take_next(state, self._save)
+        elif self._cases and state.pending:
+            await self._decide_case(steps)
         elif self._cases:
             decision = self._cases.popleft()
             message = "the hold is over"
             self._case_answers[decision.decision_id] = Answer(
                 decision_id=decision.decision_id, accepted=False, message=message
             )
+        elif (step := steps.due_step()) is not None:
+            await steps.run(step)
+        elif steps.is_due_to_clear():
+            await steps.clear()
         else:
             return False
         return True
@@ -291,7 +297,8 @@ class QualityHold:
     # --- waiting, showing, going on ----------------------------------------------------------------------
     def _is_done(self) -> bool:
         state = self._state
-        left = state.to_tell or state.open_cases or not state.told_end or self._has_messages()
+        left = state.to_tell or state.open_cases or not state.told_end or not state.cleared or state.pending
+        left = left or self._has_messages()
         return state.record.state.is_over and not self._is_unsaved() and not left and workflow.all_handlers_finished()
 
     def _has_messages(self) -> bool:

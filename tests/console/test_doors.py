@@ -95,7 +95,7 @@ async def test_signing_in_never_leads_to_another_site(house: House, page: str) -
         (None, {"sec-fetch-site": "cross-site"}),
         (None, {"origin": "https://elsewhere.test"}),
     ],
-    ids=["no token", "another token", "sent by another site", "of another origin"],
+    ids=["no token", "another token", "no ASCII", "sent by another site", "of another origin"],
 )
 async def test_a_form_that_is_not_ours_changes_nothing(
     house: House, fields: dict[str, str] | None, headers: dict[str, str]

@@ -9,7 +9,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.hold_places import blocked_receipt, position_of, receipt_outside, scrap_place
+from domain.hold_places import blocked_receipt, position_of, receipt_outside, scrap_place, still_there
 from signals.bookings import StockKind
 from signals.erp_reads import StockLine
 from signals.holds import Block, HoldPosting, HoldRecord, HoldScope
@@ -95,6 +95,18 @@ def test_receipts_are_told_apart_by_the_blocks_scope() -> None:
     assert blocked_receipt(receipt(5), block, "FRAME") == 0
     assert receipt_outside(receipt(5, batch="B2"), block, order(5), "FRAME") == 5
     assert receipt_outside(receipt(5), block, order(5), "FRAME") == 0
+
+
+def test_what_is_still_in_blocked_stock_is_what_went_in_less_what_came_out() -> None:
+    steps = [("block", 10, "done"), ("release", 4, "done"), ("return", 1, "done"), ("scrap_in_work", 9, "done"),
+             ("scrap", 2, "failed")]  # fmt: skip
+    postings = tuple(
+        HoldPosting(what=what, key=f"k{n}", state=state, quantity=Decimal(q))
+        for n, (what, q, state) in enumerate(steps)
+    )
+    record = hold().model_copy(update={"postings": postings, "position": P.UNRESTRICTED})
+    assert still_there(record, Decimal(3)) == 8
+    assert still_there(record.model_copy(update={"position": P.BATCH}), Decimal(3)) == 0
 
 
 def test_scrap_in_work_posts_at_the_next_operation_that_is_confirmed() -> None:

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.hold_plan import Located, Planned, StockPlace, plan_block, plan_dispositions
+from domain.hold_plan import Located, Planned, StockPlace, plan_block, plan_dispositions, plan_late
 from signals.holds import HoldDisposition, HoldDispositionKind, HoldRecord, HoldScope
 from signals.quality import DecideInspection, DispositionKind
 from signals.stock import MaterialPosition, PlaceHold, ReleaseHold, ScrapStock
@@ -153,3 +153,12 @@ def test_no_more_is_freed_or_scrapped_than_is_blocked_and_what_is_not_released_n
 def test_a_posting_names_serials_only_where_it_is_about_all_of_them(serials: tuple[str, ...]) -> None:
     [step] = plan_block(record(2, serials=("S1", "S2")), at(P.UNRESTRICTED, place(free=2 if serials else 1)), DAY)
     assert isinstance(step.transaction, PlaceHold) and step.transaction.serials == serials
+
+
+def test_a_receipt_on_its_way_is_freed_where_it_came_to_lie_and_no_more_than_that() -> None:
+    located = at(P.UNRESTRICTED, place(free=2, blocked=3), place("FG02", blocked=9))
+    steps = plan_late(record(), located, Decimal(5), DAY)
+    assert [(s.transaction.storage_location, s.quantity) for s in steps if isinstance(s.transaction, ReleaseHold)] == [
+        ("FG01", 3), ("FG02", 2),
+    ]  # fmt: skip
+    assert plan_late(record(), located, Decimal(0), DAY) == []

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from uuid import uuid4
 
 import pytest
 import pytest_asyncio
 from temporalio.client import Client, WorkflowFailureError
 
+from ledger.port import PostingRecord
 from ledger.store import SqlLedger
 from signals.bookings import StockKind
 from signals.decisions import Answer
-from signals.documents import CaseAction, CaseKind
+from signals.documents import CaseAction, CaseKind, ErpDocument, PostingState
 from signals.holds import (
     ClaimHold,
     CommentHold,
@@ -29,6 +31,7 @@ from signals.holds import (
 )
 from signals.ids import hold_workflow_id, plant_task_queue
 from signals.stock import MaterialPosition, PlaceHold, ReleaseHold
+from signals.transactions import ConfirmProduction
 from tests.workflows.bench import eventually
 from tests.workflows.hold_bench import ORDER, HoldBench, K, StockErp, hold_bench, hold_plant
 from tests.workflows.refusing_erp import decision, exception_of, running
@@ -64,6 +67,41 @@ async def test_blocked_here_then_in_the_erp_decided_by_two_and_released(holds: H
     assert await holds.ledger.blocks(holds.id, order=ORDER) == []
     assert [e.number for e in closed.history] == list(range(1, len(closed.history) + 1))
     assert closed.decisions[0].second and closed.decisions[0].second.user == "manager-1"
+
+
+async def test_a_receipt_that_was_on_its_way_into_blocked_stock_when_the_hold_ended_is_freed(
+    holds: HoldBench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("activities.holds.RETRY_AFTER", timedelta(seconds=0.1))
+    holds.delivered(10)
+    await holds.open(holds.trigger(10))
+    await holds.until_hold(lambda r: r.erp == "blocked")
+    key = uuid4()
+    receipt = ConfirmProduction(
+        plant=holds.id, order=ORDER, operation="0020", posting_date=datetime.now(UTC).date(), unit="PC",
+        yield_quantity=Decimal(4), receipt_stock=BLOCKED,
+    )  # fmt: skip
+    claimed = PostingRecord(
+        key=key, plant=holds.id, order=ORDER, operation="0020", type=receipt.type, state=PostingState.CLAIMED,
+        transaction=receipt, report_ids=("late",),
+    )  # fmt: skip
+    await holds.ledger.claim(claimed)
+    until = datetime.now(UTC) + timedelta(minutes=1)
+    assert await holds.ledger.mark_sent(key, token="t", deadline=until, totals_before=(), documents_before=())
+
+    await holds.decide((K.RELEASE, 10))
+    await holds.until_hold(lambda r: r.state is HoldState.CLOSED)
+    assert await holds.ledger.blocks(holds.id, order=ORDER) == []
+    assert holds.stock_erp.amount(FREE) == 10
+    holds.stock_erp.put(4, BLOCKED)
+    document = ErpDocument(document="5000000001", order=ORDER, operation="0020", yield_quantity=Decimal(4), key=key)
+    await holds.ledger.mark_outcome(key, state=PostingState.POSTED, document=document)
+
+    await holds.ended()
+    assert (holds.stock_erp.amount(FREE), holds.stock_erp.amount(BLOCKED)) == (14, 0)
+    assert [(p.what, p.quantity) for p in (await holds.record()).postings if p.state == "done"] == [
+        ("block", 10), ("release", 10), ("release", 4),
+    ]  # fmt: skip
 
 
 async def test_a_split_decision_scraps_and_releases_its_parts(holds: HoldBench) -> None:
