@@ -65,6 +65,16 @@ def hold_id(plant: str, trigger: str) -> str:
     return short_hash(plant, "hold", trigger, length=12)
 
 
+def downtime_workflow_id(plant: str, line: str, stop: str) -> str:
+    """One per stop that outlives the micro-stop threshold; the start's instant is part of the stop's id."""
+    return f"downtime:{plant}:{line}:{stop}"
+
+
+def stop_id(started_at: datetime) -> str:
+    """Identity of a stop on its line: its start, UTC, to the microsecond: `20261122T061500.250000Z`."""
+    return started_at.astimezone(UTC).strftime("%Y%m%dT%H%M%S.%fZ")
+
+
 def notification_workflow_id(plant: str, notification: str) -> str:
     """One per notification: the same one again is told once."""
     return f"notify:{plant}:{notification}"

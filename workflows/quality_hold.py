@@ -103,8 +103,6 @@ class QualityHold:
             await self._acts.take_next(state, self._save)
         elif self._cases:
             await self._decide_case(steps)
-        elif state.to_tell:
-            await notify(state.to_tell.pop(0))
         elif state.cases:
             await self._open_cases()
         elif steps.is_due_to_give_up():
@@ -113,6 +111,8 @@ class QualityHold:
             await steps.locate()
         elif (step := steps.due_step()) is not None:
             await steps.run(step)
+        elif state.to_tell:  # people after the material: telling takes a while, and the block is what counts
+            await notify(state.to_tell.pop(0))
         elif steps.is_due_to_plan():
             steps.plan()
         elif steps.is_finished():
