@@ -118,6 +118,7 @@ class HoldProcess(State):
     open_cases: list[str] = Field(default_factory=list)
     """Opened ones that are closed with the hold."""
     to_tell: list[Notification] = Field(default_factory=list[Notification])
+    told_start: bool = False
     told_end: bool = False
     cleared: bool = False
     """It is over, and what postings on their way brought into blocked stock is known."""
@@ -161,7 +162,7 @@ class HoldProcess(State):
         if carried_out:
             state.results_from, state.settled = max(carried_out), state.taken
         if record.state.is_over:
-            state.told_end = state.cleared = True
+            state.told_start = state.told_end = state.cleared = True
             return state
         state.take_triggers(triggers, now)
         if state.executes:

@@ -39,6 +39,14 @@ class HoldSteps:
     def __init__(self, state: HoldProcess) -> None:
         self.state = state
 
+    @property
+    def blocks_first(self) -> bool:
+        """A new hold: the ledger blocks already, and nothing else may delay the ERP's block."""
+        state = self.state
+        if state.saved >= 0 or state.record.state is not HoldState.BLOCKED:
+            return False
+        return (state.locate and state.look_at is None) or any(not s.tried for s in state.blocking)
+
     # --- where the material is ---------------------------------------------------------------------------
     def is_due_to_locate(self) -> bool:
         state = self.state

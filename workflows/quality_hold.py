@@ -45,6 +45,7 @@ with workflow.unsafe.imports_passed_through():
     from workflows.hold_page import hold_details, severity_of, told
     from workflows.hold_steps import HoldSteps
     from workflows.notifying import notify
+    from workflows.verifying import refusal
 
 
 @workflow.defn(name="QualityHold")
@@ -70,8 +71,6 @@ class QualityHold:
     async def run(self, given: HoldInput) -> HoldRecord:
         while self._loaded is None:
             await self._load()
-        if given.state is None:
-            await tell_order(given.plant, self._state.record.scope.order)
         steps = HoldSteps(self._state)
         while not self._is_done():
             self._show()
@@ -91,10 +90,17 @@ class QualityHold:
     async def _next(self, steps: HoldSteps) -> bool:
         """Do the most urgent thing; False where there is nothing to do now."""
         state, now = self._state, workflow.now()
-        if self._is_unsaved() and (self._save_after is None or now >= self._save_after):
+        if steps.blocks_first and steps.is_due_to_locate():
+            await steps.locate()
+        elif steps.blocks_first and (first := steps.due_step()) is not None:
+            await steps.run(first)
+        elif self._is_unsaved() and (self._save_after is None or now >= self._save_after):
             await self._save()
         elif state.record.state.is_over:
             return not self._is_unsaved() and await self._after_the_end(steps)
+        elif not state.told_start:
+            state.told_start = True
+            await tell_order(state.record.plant, state.record.scope.order)
         elif self._nudges or state.look_for_triggers:
             await self._take_triggers()
         elif self._results:
@@ -232,30 +238,29 @@ class QualityHold:
     async def _decide_case(self, steps: HoldSteps) -> None:
         """A case of this hold: recorded in the ledger, then followed. One about a posting was recorded elsewhere."""
         decision, state = self._cases[0], self._state
-        answer = Answer(decision_id=decision.decision_id, accepted=True, message="recorded")
-        if decision.case_id in state.open_cases:
-            request = CaseDecision(plant=state.record.plant, order="", decision=decision)
-            try:
-                decided = await workflow.execute_activity_method(
-                    LedgerActivities.decide_case,
-                    request,
-                    start_to_close_timeout=LEDGER_TIMEOUT,
-                    retry_policy=FEW_ATTEMPTS,
-                )
-            except ActivityError as error:
-                answer = answer.model_copy(
-                    update={"accepted": False, "message": f"the ledger did not answer: {error.cause}"}
-                )
-            else:
-                if decided.case is None:
-                    answer = answer.model_copy(update={"accepted": False, "message": decided.refused})
-                else:
-                    state.open_cases.remove(decision.case_id)
-                    steps.case_decided(decision.case_id)
-        else:
+        try:
+            refused = await refusal(state.record.plant, decision)
+            if not refused and decision.case_id in state.open_cases:
+                refused = await self._record_decision(decision)
+        except ActivityError as error:
+            refused = f"the ledger did not answer: {error.cause}"
+        if not refused:
             steps.case_decided(decision.case_id)
         self._cases.popleft()
-        self._case_answers[decision.decision_id] = answer
+        self._case_answers[decision.decision_id] = Answer(
+            decision_id=decision.decision_id, accepted=not refused, message=refused or "recorded"
+        )
+
+    async def _record_decision(self, decision: DecideCase) -> str:
+        """Empty where the ledger has it, else why it does not take it."""
+        request = CaseDecision(plant=self._state.record.plant, order="", decision=decision)
+        decided = await workflow.execute_activity_method(
+            LedgerActivities.decide_case, request, start_to_close_timeout=LEDGER_TIMEOUT, retry_policy=FEW_ATTEMPTS
+        )
+        if decided.case is None:
+            return decided.refused or "not recorded"
+        self._state.open_cases.remove(decision.case_id)
+        return ""
 
     async def _after_the_end(self, steps: HoldSteps) -> bool:
         """Its own cases end with it, people are told, and what was on its way into blocked stock is freed."""
