@@ -12,8 +12,8 @@ from ledger.database import Books, upsert
 from ledger.port import PostingRecord
 from ledger.postings import DONE, posting_record, postings_of, settle
 from ledger.tables import ExceptionCaseRow, PostingRow, VoidOrderRow
+from signals.decisions import VoidOrder
 from signals.documents import CaseKind, PostingState
-from signals.exceptions import VoidOrder
 
 NEVER_SENT = (PostingState.CLAIMED, PostingState.REFUSED)
 """The ERP certainly has not booked it, and once cancelled the fence keeps it so."""

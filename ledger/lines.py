@@ -1,4 +1,4 @@
-"""The Lines' part of the ledger: checkpoints, each with its outbox, events, refusals and holds, in one transaction."""
+"""The Lines' part of the ledger: checkpoints, each with its outbox, events, holds and stops, in one transaction."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from ledger.holds import take_trigger
 from ledger.overlap import OVERLAP_RULE, overlap_item, park_overlaps
 from ledger.parking import store_parked
 from ledger.port import LineCheckpoint, LineRecord
+from ledger.stops import take_fact
 from ledger.tables import (
     LineCheckpointRow,
     LineMessageRow,
@@ -50,6 +51,8 @@ class LineBooks(Books):
             await _store_refusals(session, record)
             for trigger in record.holds:
                 await take_trigger(session, trigger, now)
+            for fact in record.stops:
+                await take_fact(session, fact, now)
             return None
 
     async def load_line(self, plant: str, line: str) -> LineCheckpoint | None:

@@ -17,11 +17,13 @@ from ledger.hold_port import HoldLedger
 from ledger.inspection_port import InspectionLedger
 from ledger.notification_port import NotificationLedger
 from ledger.people_port import PeopleLedger
+from ledger.stop_port import StopLedger
 from signals.base import ZERO, Message, UtcTime
-from signals.decisions import DecideCase, DecideParked
+from signals.decisions import DecideCase, DecideParked, VoidOrder
 from signals.documents import Case, Credit, ErpDocument, OperationTotals, PostingOutcome, PostingState, Snapshot
+from signals.downtime import StopFact
 from signals.events import SequencedEvent
-from signals.exceptions import Amendment, CaseFile, CaseSearch, ListedCase, VoidOrder
+from signals.exceptions import Amendment, CaseFile, CaseSearch, ListedCase
 from signals.holds import HoldTrigger
 from signals.orders import ProductionOrder
 from signals.reports import LineMessage, ParkedItem, Refusal
@@ -41,6 +43,7 @@ class LineRecord(Message):
     source: str = ""
     events: tuple[tuple[str, SequencedEvent], ...] = Field(default=(), description="(source, event) needed for lineage")
     holds: tuple[HoldTrigger, ...] = Field(default=(), description="deviations: each blocks its scope with the record")
+    stops: tuple[StopFact, ...] = Field(default=(), description="how stops stand at the watermark")
 
 
 class LineCheckpoint(Message):
@@ -158,7 +161,7 @@ class OrderTrace(Message):
     amendments: tuple[Amendment, ...] = ()
 
 
-class LedgerPort(HoldLedger, InspectionLedger, NotificationLedger, PeopleLedger, Protocol):
+class LedgerPort(HoldLedger, InspectionLedger, NotificationLedger, PeopleLedger, StopLedger, Protocol):
     """The ledger of one or more plants."""
 
     # --- lines -------------------------------------------------------------------------------------------

@@ -20,6 +20,7 @@ from ledger.pace import PaceBooks
 from ledger.parking import ParkingBooks
 from ledger.people import PeopleBooks
 from ledger.postings import PostingBooks
+from ledger.stops import StopBooks
 
 if TYPE_CHECKING:
     from ledger.database import Database
@@ -43,6 +44,7 @@ class SqlLedger(
     InspectionBooks,
     NotificationBooks,
     PeopleBooks,
+    StopBooks,
 ):
     """The ledger of one or more plants. Safe for concurrent tasks and for several processes on one database."""
 
