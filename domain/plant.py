@@ -14,6 +14,8 @@ from zoneinfo import ZoneInfo
 
 from pydantic import Field, field_validator, model_validator
 
+from domain.plant_calendar import HolidayConfig, OvertimeConfig
+from domain.plant_downtime import DowntimeConfig, LineDowntimeConfig
 from domain.plant_erp import ErpConfig
 from domain.plant_notify import NotifyConfig
 from domain.plant_quality import HoldRule, QualityConfig
@@ -36,6 +38,10 @@ class TagKind(StrEnum):
     RUN = "run"
     REASON = "reason"
     REASON_ORIGIN = "reason_origin"
+    STOP_REASON = "stop_reason"
+    STARVED = "starved"
+    BLOCKED = "blocked"
+    MODE = "mode"
     OPERATOR = "operator"
     COMPONENT_LOT = "component_lot"
     PROGRAM_NAME = "program_name"
@@ -166,12 +172,18 @@ class StationConfig(Message):
     work_centre: str = ""
     tags: tuple[TagConfig, ...] = Field(default=(), alias="tag")
     cycle: CycleRules | None = Field(default=None, description="quantities come from program cycles, not from counters")
-    min_stop_seconds: int = Field(default=60, ge=0)
+    min_stop_seconds: int = Field(default=60, ge=0, description="a shorter stop is a micro-stop")
     availability: str = Field(
         default="", description="tag whose loss means that every tag of the station is lost; one event then says so"
     )
 
     model_config = Message.model_config | {"populate_by_name": True}
+
+    @property
+    def makes_pieces(self) -> bool:
+        """Whether good pieces are counted here."""
+        roles = (t.counter.role for t in self.tags if t.counter is not None)
+        return self.cycle is not None or CounterRole.GOOD in roles
 
     @model_validator(mode="after")
     def _names_are_unique(self) -> StationConfig:
@@ -220,6 +232,8 @@ class LineConfig(Message):
     cadence: CadenceConfig = CadenceConfig()
     future_seconds: int = Field(default=60, ge=0, description="a source clock may be ahead of the edge by this much")
     second_evidence: bool = Field(default=True, description="read the counters again at start and completion")
+    pacing: str = Field(default="", description="station whose stops are the line's; empty: the last that counts")
+    downtime: LineDowntimeConfig = LineDowntimeConfig()
 
     model_config = Message.model_config | {"populate_by_name": True}
 
@@ -228,7 +242,20 @@ class LineConfig(Message):
         ids = [s.id for s in self.stations]
         if len(set(ids)) != len(ids):
             raise ValueError(f"line {self.id}: two stations share an id")
+        if self.pacing and self.pacing not in ids:
+            raise ValueError(f"line {self.id}: pacing names {self.pacing}, which is none of {', '.join(ids)}")
         return self
+
+    @property
+    def pacing_station(self) -> StationConfig:
+        """The station whose stops are the line's: the one named, else the last that counts good pieces or cycles."""
+        counting = [s for s in self.stations if s.id == self.pacing] or [s for s in self.stations if s.makes_pieces]
+        return counting[-1] if counting else self.stations[-1]
+
+    @property
+    def work_centre(self) -> str:
+        """The work centre whose capacity the line's stops take."""
+        return self.downtime.work_centre or self.pacing_station.work_centre
 
     def station(self, station_id: str) -> StationConfig | None:
         """The station with this id, or None."""
@@ -278,6 +305,18 @@ class SiteConfig(Message):
     name: str = ""
     zone: str = "UTC"
     production_day_start: time = time(0, 0)
+    holidays: tuple[HolidayConfig, ...] = Field(default=(), alias="holiday", description="no shift starts on them")
+    overtime: tuple[OvertimeConfig, ...] = Field(default=(), description="shifts of single days")
+
+    model_config = Message.model_config | {"populate_by_name": True}
+
+    @model_validator(mode="after")
+    def _overtime_is_said_once(self) -> SiteConfig:
+        said = [(o.shift, o.day) for o in self.overtime]
+        twice = next((s for s in said if said.count(s) > 1), None)
+        if twice:
+            raise ValueError(f"overtime of shift {twice[0]} on {twice[1]} is declared twice; remove one")
+        return self
 
     @field_validator("zone")
     @classmethod
@@ -299,6 +338,7 @@ class PlantConfig(Message):
     erp: ErpConfig
     posting: PostingConfig = PostingConfig()
     quality: QualityConfig = QualityConfig()
+    downtime: DowntimeConfig = DowntimeConfig()
     notify: NotifyConfig = NotifyConfig()
 
     model_config = Message.model_config | {"populate_by_name": True}
@@ -306,6 +346,32 @@ class PlantConfig(Message):
     def line(self, line_id: str) -> LineConfig | None:
         """The line with this id, or None."""
         return next((line for line in self.lines if line.id == line_id), None)
+
+    @model_validator(mode="after")
+    def _calendar_names_what_exists(self) -> PlantConfig:
+        shifts = {s.name for s in self.shifts}
+        for extra in self.plant.overtime:
+            if extra.shift not in shifts and (extra.start is None or extra.end is None):
+                raise ValueError(
+                    f"overtime {extra.shift} on {extra.day}: no shift is named so; give both start and end for an "
+                    f"extra one, or name one of {', '.join(sorted(shifts)) or 'none declared'}"
+                )
+        extra_names = {o.shift for o in self.plant.overtime}
+        for entry in self.downtime.on_call:
+            unknown = next((n for n in entry.shifts if n not in shifts | extra_names), None)
+            if unknown is not None:
+                raise ValueError(
+                    f"on call {entry.role} {entry.user}: no shift is named {unknown}; "
+                    f"shifts are {', '.join(sorted(shifts)) or 'none declared'}"
+                )
+        stations = {s.id for line in self.lines for s in line.stations}
+        for reason in self.downtime.reasons:
+            missing = next((s for s in reason.stations if s not in stations), None)
+            if missing is not None:
+                raise ValueError(
+                    f"downtime reason {reason.id}: no station {missing}; stations are {', '.join(sorted(stations))}"
+                )
+        return self
 
     @model_validator(mode="after")
     def _hold_rules_judge_what_exists(self) -> PlantConfig:

@@ -1,7 +1,8 @@
 """Shift calendar: which shift and business day an instant belongs to, in the plant's own zone.
 
 Shifts are declared by local wall-clock times (ISA-95 work calendar); they may cross midnight, and on the days of
-daylight-saving changes they are an hour longer or shorter, as the people in them are.
+daylight-saving changes they are an hour longer or shorter, as the people in them are. On a holiday no shift starts;
+overtime gives a shift of one day other times, or adds one.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 from domain.plant import ShiftConfig, SiteConfig
+from domain.plant_calendar import OvertimeConfig
 from signals.base import Message, UtcTime
 
 _DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
@@ -49,21 +51,50 @@ def _instant(day: date, wall: time, zone: ZoneInfo) -> datetime:
 
 
 @lru_cache(maxsize=64)
-def _spans_near(zone_name: str, shifts: tuple[ShiftConfig, ...], today: date) -> tuple[ShiftSpan, ...]:
-    """The shifts as declared around a day, by their start."""
+def _spans_near(
+    zone_name: str,
+    shifts: tuple[ShiftConfig, ...],
+    today: date,
+    holidays: tuple[date, ...],
+    overtime: tuple[OvertimeConfig, ...],
+) -> tuple[ShiftSpan, ...]:
+    """The shifts around a day, by their start."""
     zone = ZoneInfo(zone_name)
     found: list[ShiftSpan] = []
     for offset in _NEAR:
         day = today + timedelta(days=offset)
-        for shift in shifts:
-            if _DAYS[day.weekday()] not in shift.days:
-                continue
-            end_day = day if shift.end > shift.start else day + timedelta(days=1)
-            start, end = _instant(day, shift.start, zone), _instant(end_day, shift.end, zone)
+        for name, begins, ends in _times_of(day, shifts, day in holidays, overtime):
+            end_day = day if ends > begins else day + timedelta(days=1)
+            start, end = _instant(day, begins, zone), _instant(end_day, ends, zone)
             # A shift within the hour that the clocks skip does not take place.
             if start < end:
-                found.append(ShiftSpan(name=shift.name, day=day, start=start, end=end))
+                found.append(ShiftSpan(name=name, day=day, start=start, end=end))
     return tuple(sorted(found, key=lambda s: s.start))
+
+
+def _times_of(
+    day: date, shifts: tuple[ShiftConfig, ...], is_holiday: bool, overtime: tuple[OvertimeConfig, ...]
+) -> list[tuple[str, time, time]]:
+    """The shifts that start on a day: the week's, without those of a holiday, then overtime."""
+    extra = {o.shift: o for o in overtime if o.day == day}
+    times: list[tuple[str, time, time]] = []
+    for shift in shifts:
+        other = extra.pop(shift.name, None)
+        if other is not None:
+            times.append((shift.name, other.start or shift.start, other.end or shift.end))
+        elif not is_holiday and _DAYS[day.weekday()] in shift.days:
+            times.append((shift.name, shift.start, shift.end))
+    times.extend((o.shift, o.start, o.end) for o in extra.values() if o.start is not None and o.end is not None)
+    return times
+
+
+def _near(site: SiteConfig, shifts: tuple[ShiftConfig, ...], at: datetime) -> tuple[ShiftSpan, ...]:
+    today = at.astimezone(ZoneInfo(site.zone)).date()
+    reach = len(_NEAR)
+    # Only what is near is part of the key: years of holidays cost nothing.
+    holidays = tuple(h.day for h in site.holidays if abs((h.day - today).days) <= reach)
+    overtime = tuple(o for o in site.overtime if abs((o.day - today).days) <= reach)
+    return _spans_near(site.zone, shifts, today, holidays, overtime)
 
 
 def shift_at(site: SiteConfig, shifts: tuple[ShiftConfig, ...], at: datetime) -> ShiftSpan:
@@ -71,7 +102,7 @@ def shift_at(site: SiteConfig, shifts: tuple[ShiftConfig, ...], at: datetime) ->
 
     Where declared shifts overlap, the one that began first keeps the pieces until it ends.
     """
-    near = _spans_near(site.zone, shifts, at.astimezone(ZoneInfo(site.zone)).date())
+    near = _near(site, shifts, at)
     running = next((n for n, span in enumerate(near) if span.start <= at < span.end), None)
     if running is None:
         return _between(site, near, at)

@@ -109,7 +109,7 @@ def translate(reading: Reading, text: str, server_uri: str, alarms: ActiveAlarms
             aspect = "status" if tag.kind is TagKind.PROGRAM_STATUS else "name"
             word = (text or UNAVAILABLE) if lost else text.strip()
             return Translation((*_overflow_gap(reading, base), ProgramEvent(**base, aspect=aspect, value=word)))
-        case TagKind.MEASUREMENT:
+        case TagKind.MEASUREMENT | TagKind.STOP_REASON | TagKind.STARVED | TagKind.BLOCKED | TagKind.MODE:
             value = "" if lost else text
             return Translation((MeasurementEvent(**base, characteristic=tag.name, value=value, unit=tag.unit),))
         case TagKind.ALARM if lost:

@@ -48,6 +48,7 @@ class StopStretch(Message):
     order: str = ""
     operation: str = ""
     machine_reason: str = Field(default="", description="alarm code, reason tag or state that explains it; as read")
+    alarm: str = Field(default="", description="code of the first alarm of the stretch; its patterns decide first")
 
 
 class StopAlarm(Message):
@@ -295,6 +296,9 @@ class LadderRung(Message):
     due_at: UtcTime
     roles: tuple[str, ...]
     users: tuple[str, ...] = Field(default=(), description="who is on call, by the plant's calendar")
+    armed_at: UtcTime | None = Field(
+        default=None, description="when its timer began: identity, with level"
+    )
     fired_at: UtcTime | None = None
 
 

@@ -10,6 +10,7 @@ import pytest
 from pydantic import BaseModel
 
 from domain import plant
+from domain.plant_downtime import OnCallConfig, RungConfig, StopReasonConfig
 from domain.plant_erp import SapOptions
 from domain.plant_inspection import InspectedPart
 from domain.plant_notify import ChannelConfig
@@ -21,7 +22,7 @@ NAMED = set(re.findall(r"[a-z_]+", " ".join(re.findall(r"`([^`]+)`", DOC))))
 MODELS = [
     m for m in vars(plant).values() if isinstance(m, type) and issubclass(m, BaseModel) and m is not plant.Message
 ]
-MODELS += [SapOptions, ChannelConfig, InspectedPart]
+MODELS += [SapOptions, ChannelConfig, InspectedPart, StopReasonConfig, RungConfig, OnCallConfig]
 
 
 @pytest.mark.parametrize("model", MODELS, ids=lambda m: m.__name__)
