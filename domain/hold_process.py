@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 from decimal import Decimal
-from uuid import UUID
 
 from pydantic import Field
 
+from domain.erp_step import ErpStep
 from domain.hold_decisions import COMES_BACK, DecisionRules, open_reasons, standing_decisions
 from domain.hold_plan import Located, Planned
 from domain.hold_scope import standing, widened
@@ -42,7 +42,6 @@ from signals.ids import posting_key
 from signals.notify import Notification
 from signals.people import Signature
 from signals.stock import MaterialPosition
-from signals.transactions import Transaction
 
 KEPT_EVENTS = 40
 """Entries of the history in the state; the ledger has all of them."""
@@ -63,27 +62,10 @@ class HoldSettings(Message):
     needs_serials: bool = False
 
 
-class HoldStep(State):
+class HoldStep(ErpStep):
     """One booking of the hold, or one thing that a person books by hand."""
 
-    number: int
-    what: str
-    key: UUID | None = None
-    transaction: Transaction | None = None
     quantity: Decimal = ZERO
-    case_id: str = ""
-    state: str = Field(default="waiting", description="waiting, done, failed, skipped")
-    tried: bool = False
-    again: bool = Field(default=False, description="a person decided its case: go on by its key")
-    verifying: bool = Field(default=False, description="booked; what must be booked beside it is still to be seen")
-    gave_up: bool = Field(default=False, description="the ledger was asked to give it up")
-    next_try_at: UtcTime | None = None
-    document: str = ""
-    message: str = ""
-
-    @property
-    def is_over(self) -> bool:
-        return self.state in ("done", "skipped")
 
 
 class HoldProcess(State):

@@ -9,28 +9,21 @@ from __future__ import annotations
 from datetime import timedelta
 
 from temporalio import workflow
-from temporalio.exceptions import ActivityError, ApplicationError
+from temporalio.exceptions import ActivityError
 
 with workflow.unsafe.imports_passed_through():
     from activities.holds import HoldActivities, HoldPostings, LocateRequest
-    from activities.posting import ErpActivities, PostingDraft, ResumeRequest, SettleResult, VerifyRequest
     from domain.error_catalogue import judge
     from domain.hold_plan import plan_block, plan_dispositions, plan_late
     from domain.hold_process import LONGEST_LOOK, SHORTEST_LOOK, HoldProcess, HoldStep
     from domain.shifts import production_day
     from signals.base import ZERO
-    from signals.documents import Case, CaseKind, PostingState
-    from signals.errors import ErrorType
+    from signals.documents import Case, CaseKind
     from signals.holds import HoldState
     from signals.ids import case_id, erp_task_queue
     from signals.stock import MaterialPosition
-    from signals.transactions import PostingIntent
     from workflows.common import FEW_ATTEMPTS, LEDGER_TIMEOUT, LONGEST_PAUSE, PAUSE
-    from workflows.exception_messages import ExceptionInput, start_exception
-
-DONE = (PostingState.POSTED, PostingState.ADOPTED, PostingState.SHADOW)
-LOOK_AT_CASES = timedelta(hours=1)
-"""A decision on a step's case is told by signal; without one its posting is looked at so often."""
+    from workflows.erp_steps import ErpSteps, is_due, open_steps
 
 
 class HoldSteps:
@@ -38,6 +31,8 @@ class HoldSteps:
 
     def __init__(self, state: HoldProcess) -> None:
         self.state = state
+        plant, settings = state.record.plant, state.settings
+        self._erp = ErpSteps(plant=plant, mode=settings.mode, attempt=self._attempt, note=self._note)
 
     @property
     def blocks_first(self) -> bool:
@@ -52,7 +47,7 @@ class HoldSteps:
         state = self.state
         due = state.look_at is None or workflow.now() >= state.look_at
         if state.record.state is HoldState.EXECUTING:
-            return state.locate and due and not state.planned and not _open(state.blocking)
+            return state.locate and due and not state.planned and not open_steps(state.blocking)
         return due and (state.locate or state.look_at is not None)
 
     async def locate(self) -> None:
@@ -81,7 +76,7 @@ class HoldSteps:
             state.note("quantity", f"the ERP has {state.located.in_stock:f} of it in stock", workflow.now())
             state.change(quantity=state.located.in_stock)
             state.content_changed("its quantity became known", workflow.now())
-        if not _open(state.blocking):
+        if not open_steps(state.blocking):
             day = production_day(state.settings.times.site, workflow.now())
             state.blocking = [state.new_step(p) for p in plan_block(state.record, state.located, day)]
             state.block_stands(workflow.now())
@@ -103,11 +98,11 @@ class HoldSteps:
         """A decision came before the ERP has blocked: what certainly was not booked need not be booked any more."""
         state = self.state
         asked = state.record.state is HoldState.EXECUTING and not state.planned
-        return asked and any(s.key is not None and not s.gave_up for s in _open(state.blocking))
+        return asked and any(s.key is not None and not s.gave_up for s in open_steps(state.blocking))
 
     async def give_up(self) -> None:
         state = self.state
-        waiting = [s for s in _open(state.blocking) if s.key is not None and not s.gave_up]
+        waiting = [s for s in open_steps(state.blocking) if s.key is not None and not s.gave_up]
         request = HoldPostings(
             plant=state.record.plant,
             keys=tuple(s.key for s in waiting if s.key is not None),
@@ -136,7 +131,7 @@ class HoldSteps:
         state = self.state
         if state.record.state is not HoldState.EXECUTING or state.planned:
             return False
-        return not state.locate and not _open(state.blocking)
+        return not state.locate and not open_steps(state.blocking)
 
     def plan(self) -> None:
         """All steps of the decision, before the first of them."""
@@ -149,7 +144,7 @@ class HoldSteps:
 
     def is_finished(self) -> bool:
         state = self.state
-        return state.record.state is HoldState.EXECUTING and state.planned and not _open(state.executing)
+        return state.record.state is HoldState.EXECUTING and state.planned and not open_steps(state.executing)
 
     # --- after the end -----------------------------------------------------------------------------------
     def is_due_to_clear(self) -> bool:
@@ -188,106 +183,19 @@ class HoldSteps:
     def due_step(self) -> HoldStep | None:
         """The first step whose time has come; a decision's steps go one after the other."""
         state, now = self.state, workflow.now()
-        waiting = [*_open(state.blocking), *_open(state.executing)[:1]]
-        return next((s for s in waiting if _is_due(s) and (s.next_try_at is None or now >= s.next_try_at)), None)
+        waiting = [*open_steps(state.blocking), *open_steps(state.executing)[:1]]
+        return next((s for s in waiting if is_due(s) and (s.next_try_at is None or now >= s.next_try_at)), None)
 
     async def run(self, step: HoldStep) -> None:
         """One attempt at one step."""
         state = self.state
-        step.tried = True
         if step.transaction is None:
+            step.tried = True
             self._by_hand(step)
             return
-        try:
-            if step.verifying:
-                await self._verify(step)
-                state.show_steps()
-                return
-            result = await self._settle(step)
-        except ActivityError as error:
-            workflow.logger.warning("step %s of the hold not settled: %s", step.what, error.cause)
-            step.next_try_at = workflow.now() + PAUSE
-            if isinstance(error.cause, ApplicationError) and error.cause.type == ErrorType.BAD_INPUT:
-                step.message, step.transaction = f"{step.what} by hand: {error.cause}", None
-            return
-        await self._read(step, result)
-        if step in state.blocking and state.record.state is not HoldState.EXECUTING:
+        if await self._erp.attempt(step) and step in state.blocking and state.record.state is not HoldState.EXECUTING:
             state.block_stands(workflow.now())
         state.show_steps()
-
-    async def _settle(self, step: HoldStep) -> SettleResult:
-        state = self.state
-        assert step.key is not None and step.transaction is not None
-        queue = erp_task_queue(state.record.plant)
-        if step.again:
-            request = ResumeRequest(plant=state.record.plant, key=step.key, mode=state.settings.mode, approved=True)
-            return await workflow.execute_activity_method(
-                ErpActivities.resume_posting,
-                request,
-                task_queue=queue,
-                start_to_close_timeout=self._attempt,
-                retry_policy=FEW_ATTEMPTS,
-            )
-        intent = PostingIntent(key=step.key, transaction=step.transaction, report_ids=(str(step.key),))
-        draft = PostingDraft(plant=state.record.plant, intent=intent, mode=state.settings.mode, approved=True)
-        return await workflow.execute_activity_method(
-            ErpActivities.settle_posting,
-            draft,
-            task_queue=queue,
-            start_to_close_timeout=self._attempt,
-            retry_policy=FEW_ATTEMPTS,
-        )
-
-    async def _read(self, step: HoldStep, result: SettleResult) -> None:
-        state, now = self.state, workflow.now()
-        outcome = next((o for o in result.outcomes if o.key == step.key), None)
-        if outcome is None or not outcome.state.is_settled:
-            step.message = outcome.message if outcome is not None else ""
-            step.next_try_at = result.next_try_at or now + LONGEST_PAUSE
-            return
-        step.document, step.message, step.again = outcome.document, outcome.message, False
-        if outcome.state in DONE:
-            beside = outcome.state is PostingState.POSTED and step.key not in result.verified
-            step.verifying = beside and result.next_try_at is not None
-            if step.verifying:
-                step.next_try_at = result.next_try_at
-            else:
-                step.state, step.next_try_at = "done", None
-            shadow = outcome.state is PostingState.SHADOW
-            text = f"{step.what}: {'computed only (shadow)' if shadow else outcome.document or 'booked'}"
-            state.note("erp", text, now)
-            return
-        if outcome.state is PostingState.CANCELLED:
-            step.state, step.next_try_at = "skipped", None
-            state.note("erp", f"{step.what}: left unbooked by a person's decision", now)
-            return
-        first = step.state != "failed"
-        step.state, step.next_try_at, step.again = "failed", now + LOOK_AT_CASES, True
-        if first:
-            state.note("erp", f"{step.what} failed: {outcome.message or outcome.error_code}", now)
-        assert step.key is not None
-        me = workflow.info().workflow_id
-        await start_exception(ExceptionInput(plant=state.record.plant, posting_key=step.key, report_to=me))
-
-    async def _verify(self, step: HoldStep) -> None:
-        """What is booked beside it, such as the stock postings of a lot's decision. What never shows is a case."""
-        state = self.state
-        assert step.key is not None and step.transaction is not None
-        intent = PostingIntent(key=step.key, transaction=step.transaction)
-        found = await workflow.execute_activity_method(
-            ErpActivities.verify_posting,
-            VerifyRequest(plant=state.record.plant, intent=intent),
-            task_queue=erp_task_queue(state.record.plant),
-            start_to_close_timeout=self._attempt,
-            retry_policy=FEW_ATTEMPTS,
-        )
-        step.next_try_at = found.next_try_at
-        if found.complete or found.case is not None or found.next_try_at is None:
-            step.verifying, step.state, step.next_try_at = False, "done", None
-        if found.case is not None:
-            state.note("erp", f"{step.what}: {found.case.summary}", workflow.now())
-            me = workflow.info().workflow_id
-            await start_exception(ExceptionInput(plant=state.record.plant, posting_key=step.key, report_to=me))
 
     def _by_hand(self, step: HoldStep) -> None:
         """Nothing books it from here: a case says what a person books, and the hold waits for it."""
@@ -319,15 +227,9 @@ class HoldSteps:
                 step.again, step.state, step.next_try_at = True, "waiting", None
         self.state.show_steps()
 
+    def _note(self, text: str) -> None:
+        self.state.note("erp", text, workflow.now())
+
     @property
     def _attempt(self) -> timedelta:
         return timedelta(seconds=self.state.settings.attempt_seconds)
-
-
-def _open(steps: list[HoldStep]) -> list[HoldStep]:
-    return [s for s in steps if not s.is_over]
-
-
-def _is_due(step: HoldStep) -> bool:
-    """A step by hand is asked for once; a failed posting is looked at again now and then."""
-    return step.state == "waiting" or (step.state == "failed" and step.transaction is not None)

@@ -206,6 +206,7 @@ def _movement(row: dict[str, Any], serials: dict[tuple[str, str, str], list[str]
         "plant": row["Plant"],
         "storage_location": row["StorageLocation"],
         "batch": row["Batch"],
+        "stock_type": row["InventoryStockType"],
         "quantity": quantity_text(row["QuantityInBaseUnit"]),
         "unit": row["MaterialBaseUnit"],
         "order": row["ManufacturingOrder"],
