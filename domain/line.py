@@ -25,7 +25,10 @@ from domain.line_state import (
 )
 from domain.plant import CounterRole, LineConfig, PlantConfig, StationConfig, TagConfig
 from domain.reporting import close_due, close_station_order, park, send_end
+from domain.stop_line import seed, send_facts
+from domain.stops import WHOLE_LINE, StopWatch
 from signals.decisions import AssignOrder, DecideParked
+from signals.downtime import StopFact
 from signals.events import (
     AlarmEvent,
     BatchReceipt,
@@ -35,6 +38,7 @@ from signals.events import (
     MeasurementEvent,
     OrderAspect,
     OrderEvent,
+    ReasonEvent,
     SequencedEvent,
     StateEvent,
 )
@@ -44,9 +48,8 @@ from signals.reports import LineMessage, OperationEnd, ParkedItem, ParkedWhy, Re
 
 T = TypeVar("T")
 
-WHOLE_LINE = "*"
-"""Equipment name of events that concern every station (a lost session)."""
-
+ABOUT_STOPS = (StateEvent, AlarmEvent, OrderEvent, ReasonEvent, GapEvent)
+"""Events that every line's stops are found in; some measurements say more."""
 
 KEPT_ORDERS = 500
 """Orders whose message numbers a Line remembers; those silent for longest have long been closed."""
@@ -63,6 +66,7 @@ class News(NamedTuple):
     refusals: tuple[Refusal, ...]
     events: tuple[tuple[str, SequencedEvent], ...]
     holds: tuple[HoldTrigger, ...] = ()
+    stops: tuple[StopFact, ...] = ()
 
 
 def _newest(entries: dict[str, T], keep: int) -> dict[str, T]:
@@ -82,6 +86,8 @@ class LineBook:
         self.line: LineConfig = found
         self._tags: dict[tuple[str, str], TagConfig] = {(s.id, t.name): t for s in found.stations for t in s.tags}
         self._gaps: list[GapEvent] = []
+        seed(state, found)
+        self._stops = StopWatch(state.stops, plant, found)
 
     # --- taking in ---------------------------------------------------------------------------------------
     def ingest(self, batch: EventBatch) -> BatchReceipt:
@@ -113,6 +119,8 @@ class LineBook:
         event = sequenced.event
         limit = timedelta(seconds=self.line.future_seconds)
         if batch.sent_at is None or event.at <= batch.sent_at + limit:
+            if isinstance(event, GapEvent):
+                self._stops.expect(event)
             self.state.buffer.append(BufferedEvent(source=batch.source, event=sequenced))
             return
         why, detail = ParkedWhy.EVENT_FROM_THE_FUTURE, f"dated {event.at}, sent {batch.sent_at}"
@@ -135,6 +143,8 @@ class LineBook:
                 self._apply(buffered.source, buffered.event)
         self.state.watermark = watermark
         close_due(self.state, watermark)
+        self._stops.close_due(watermark)
+        send_facts(self.state, self._stops.drain(watermark))
 
     # --- applying ----------------------------------------------------------------------------------------
     def _at(self, config: StationConfig, source: str, sequenced: SequencedEvent) -> StationEvent:
@@ -180,6 +190,8 @@ class LineBook:
         if isinstance(event, OrderEvent):
             hold_rules.change(at_station, context)
         station.context = context
+        if isinstance(event, ABOUT_STOPS) or self._stops.watches(config.id, event.tag):
+            self._stops.take(config, event, context)
 
     def _change_order(self, at_station: StationEvent, event: OrderEvent) -> None:
         config, station = at_station.config, at_station.station
@@ -262,7 +274,8 @@ class LineBook:
     def has_news(self) -> bool:
         """Whether anything waits to be recorded."""
         s = self.state
-        return bool(s.new_messages or s.new_parked or s.new_refusals or s.new_events or s.new_holds)
+        production = s.new_messages or s.new_parked or s.new_refusals
+        return bool(production or s.new_events or s.new_holds or s.new_stops)
 
     def take_news(self) -> News:
         """Everything to record now, with the checkpoint that stands once it is recorded."""
@@ -273,8 +286,10 @@ class LineBook:
             tuple(s.new_refusals),
             tuple(s.new_events),
             tuple(s.new_holds),
+            tuple(s.new_stops),
         )
         s.new_messages, s.new_parked, s.new_refusals, s.new_events, s.new_holds = [], [], [], [], []
+        s.new_stops = []
         s.revision += 1
         s.numbers = _newest(s.numbers, KEPT_ORDERS)
         s.answered = _newest(s.answered, KEPT_ANSWERS)

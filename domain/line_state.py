@@ -14,8 +14,10 @@ from domain.counters import CounterState
 from domain.cycles import CycleState
 from domain.hold_state import RuleState
 from domain.state import State
+from domain.stop_state import StopTracker
 from signals.base import ZERO, UtcTime
 from signals.decisions import Answer
+from signals.downtime import StopFact
 from signals.events import SequencedEvent
 from signals.holds import HoldTrigger
 from signals.packml import MachineState
@@ -123,11 +125,18 @@ class LineState(State):
     hold_outbox: list[HoldTrigger] = Field(
         default_factory=list[HoldTrigger], description="recorded or to be recorded, not delivered yet"
     )
+    stops: StopTracker = Field(default_factory=StopTracker)
+    stop_outbox: list[StopFact] = Field(
+        default_factory=list[StopFact], description="recorded or to be recorded, not delivered yet"
+    )
     parked_count: int = 0
     # What the next ledger record takes along; empty right after it.
     new_parked: list[ParkedItem] = Field(default_factory=list[ParkedItem])
     new_refusals: list[Refusal] = Field(default_factory=list[Refusal])
     new_holds: list[HoldTrigger] = Field(default_factory=list[HoldTrigger])
+    new_stops: list[StopFact] = Field(
+        default_factory=list[StopFact], description="of each stop its newest fact; they are the outbox's last ones"
+    )
     new_messages: list[LineMessage] = Field(default_factory=list[LineMessage])
     new_events: list[tuple[str, SequencedEvent]] = Field(default_factory=list[tuple[str, SequencedEvent]])
 

@@ -3,8 +3,8 @@
 | what the station says | class |
 | --- | --- |
 | nothing, or unknown | no data, whatever else is declared |
-| a mode or a word that the plant file declares | setup or planned, whatever the state |
-| a word that the plant file declares | starved or blocked, unless it runs |
+| a mode that the plant file declares | setup or planned, whatever the state |
+| a word that the plant file declares | setup or planned; starved or blocked, unless it runs |
 | EXECUTE, STARTING, COMPLETING, UNHOLDING, UNSUSPENDING | running: acting on the way into or out of work |
 | SUSPENDED, SUSPENDING | blocked by its blocked tag, starved by its starved tag; else by who stands: |
 |  | a station before it makes it starved, one behind it blocked; else starved |
@@ -18,6 +18,7 @@ whose fault began first. Nothing here looks at the calendar: what is not schedul
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import timedelta
 from typing import NamedTuple
 
 from domain.plant import LineConfig, StationConfig
@@ -66,9 +67,11 @@ def line_time(config: DowntimeConfig, line: LineConfig, stations: Mapping[str, S
 
 def station_class(config: DowntimeConfig, seen: StationSeen) -> TimeClass | None:
     """The class of a station's time by itself; None where it waits and does not say for what."""
-    state, words = seen.state, (seen.word, seen.raw, seen.state.value)
+    state = seen.state
     if state is MachineState.UNKNOWN:
         return TimeClass.NO_DATA
+    word = "" if state in RUNNING else word_of(seen, config.alarm_seconds_before)
+    words = (word, seen.raw, state.value)
     if matches(config.planned_modes, seen.mode) or matches(config.planned, *words):
         return TimeClass.PLANNED
     if matches(config.setup_modes, seen.mode) or matches(config.setup, *words):
@@ -84,6 +87,15 @@ def station_class(config: DowntimeConfig, seen: StationSeen) -> TimeClass | None
     if state in IDLE and not seen.order and config.without_order == "planned":
         return TimeClass.PLANNED
     return TimeClass.STOP
+
+
+def word_of(seen: StationSeen, before: int) -> str:
+    """Why a station stands, by itself. A tag of its own holds; a reject reason if said when it stopped or later."""
+    if seen.word_at is None:
+        return seen.word
+    if seen.since is None:
+        return ""
+    return seen.word if seen.word_at >= seen.since - timedelta(seconds=before) else ""
 
 
 def _culprit(

@@ -23,7 +23,7 @@ class StationSeen(State):
     operation: str = ""
     mode: str = ""
     word: str = Field(default="", description="why it stands, as it says itself")
-    word_at: UtcTime | None = None
+    word_at: UtcTime | None = Field(default=None, description="of a reject reason; a stop reason tag holds")
     starved: bool = False
     blocked: bool = False
 

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from domain.context import StationContext
-from domain.machine_time import DOWNTIME, IDLE, RUNNING, WAITING, line_time
+from domain.machine_time import DOWNTIME, IDLE, RUNNING, WAITING, line_time, word_of
 from domain.plant import LineConfig, PlantConfig, StationConfig, TagKind
 from domain.stop_state import AlarmSeen, Blind, Incident, StationSeen, StopTracker
 from signals.downtime import StopAlarm, StopFact, StopStretch, TimeClass
@@ -29,6 +29,9 @@ from signals.events import (
 )
 from signals.ids import stop_id
 from signals.packml import MachineState
+
+WHOLE_LINE = "*"
+"""Equipment name of events that concern every station (a lost session)."""
 
 MOST_STRETCHES = 100
 """A stop in more pieces is told as two: facts are whole snapshots, and a Line's state has its size."""
@@ -88,7 +91,10 @@ class StopWatch:
         """A gap is known as soon as it is received: what it covers is no data, however late its own event is due."""
         if gap.gap_from is None or (self.tracker.at is not None and gap.at <= self.tracker.at):
             return
-        station = gap.equipment if gap.equipment in self._positions else ""
+        known = gap.equipment in self._positions
+        if not known and gap.equipment not in (WHOLE_LINE, self._line.id):
+            return
+        station = gap.equipment if known else ""
         blind = Blind(since=gap.gap_from, until=gap.at, station=station)
         if blind not in self.tracker.blind:
             self.tracker.blind.append(blind)
@@ -110,16 +116,16 @@ class StopWatch:
             case ReasonEvent(aspect="reason") if config.id not in self._say_why:
                 seen.word, seen.word_at = event.value, at
             case MeasurementEvent():
-                self._measured(seen, event, at)
+                self._measured(seen, event)
             case _:
                 return
         self.tracker.unsettled = True
 
-    def _measured(self, seen: StationSeen, event: MeasurementEvent, at: datetime) -> None:
+    def _measured(self, seen: StationSeen, event: MeasurementEvent) -> None:
         value = "" if event.quality is Quality.BAD else event.value.strip()
         match self._kinds.get((event.equipment, event.tag)):
             case TagKind.STOP_REASON:
-                seen.word, seen.word_at = "" if value == "0" else value, at
+                seen.word, seen.word_at = "" if value == "0" else value, None
             case TagKind.STARVED:
                 seen.starved = value.lower() in YES
             case TagKind.BLOCKED:
@@ -207,14 +213,9 @@ class StopWatch:
             state, raw, station, word = MachineState.UNKNOWN, "", "", ""
         else:
             state, raw, station = seen.state, seen.raw, reading.station
-            word = self._word(tracker.stations.get(station)) or self._word(seen)
+            before = self._config.alarm_seconds_before
+            word = word_of(tracker.stations.get(station, seen), before) or word_of(seen, before)
         return Moment(reading.time_class, state, raw, station, seen.order, seen.operation, word)
-
-    def _word(self, seen: StationSeen | None) -> str:
-        """Why a station stands, by itself: what it says all the time, or what it said when it stopped or later."""
-        if seen is None or seen.word_at is None or seen.since is None:
-            return ""
-        return seen.word if seen.word_at >= seen.since - self._before else ""
 
     # --- incidents ---------------------------------------------------------------------------------------
     def _turn(self, closed: StopStretch | None, now: TimeClass, at: datetime) -> None:
@@ -255,15 +256,18 @@ class StopWatch:
     def _begin(self, at: datetime) -> None:
         incident = Incident(started_at=at)
         self.tracker.incident = incident
-        self._look_back(incident, at, at - self._before)
+        self._look_back(incident, at, None)
 
-    def _look_back(self, incident: Incident, at: datetime, since: datetime) -> None:
+    def _look_back(self, incident: Incident, at: datetime, ended: datetime | None) -> None:
         """Alarms right before a stop belong to it; those of a neighbour at fault since that one stood."""
         culprit = self.tracker.current.station if self.tracker.current is not None else ""
         seen = self.tracker.stations.get(culprit)
-        theirs = seen.since - self._before if culprit != self._pacing.id and seen and seen.since else since
+        since = theirs = at - self._before
+        if seen is not None and seen.since is not None and culprit != self._pacing.id:
+            theirs = seen.since - self._before
         for alarm in self.tracker.recent:
-            if alarm.at < at and (alarm.at >= since or (alarm.station == culprit and alarm.at >= theirs)):
+            known = alarm.at >= at or (ended is not None and alarm.at < ended)
+            if not known and (alarm.at >= since or (alarm.station == culprit and alarm.at >= theirs)):
                 self._assign(incident, alarm)
 
     def _go_on(self, incident: Incident, at: datetime, *, stood: bool) -> None:
@@ -272,7 +276,7 @@ class StopWatch:
         incident.ended_at, incident.over = None, False
         if was_over:
             incident.retrips += 1
-            self._look_back(incident, at, max(ended, at - self._before))
+            self._look_back(incident, at, ended)
             return
         before = next((s for s in reversed(incident.stretches) if s.time_class in DOWNTIME), None)
         if before is not None and before.alarm:
