@@ -17,6 +17,7 @@ from typing import Any, Literal
 from pydantic import Field, ValidationError, field_validator, model_validator
 
 from domain.plant import LineConfig, StationConfig
+from domain.plant_downtime import DowntimeConfig
 from scada.recording import RunContext
 from signals.base import Amount, Code, Message
 from signals.errors import BadInput
@@ -73,6 +74,10 @@ class ReplayProfile(Message):
     machine_line: LineConfig = Field(alias="line")
     orders: tuple[OrderTemplate, ...] = Field(default=(), alias="order")
     runs: tuple[RunMapping, ...] = Field(default=(), alias="run")
+    downtime: DowntimeConfig = Field(
+        default=DowntimeConfig(merge_seconds=0, without_order="stop"),
+        description="a recording has neither orders nor a merge window, unless its profile says so",
+    )
 
     model_config = Message.model_config | {"populate_by_name": True}
 

@@ -48,6 +48,7 @@ from workers.erp_events import PlantEvents, serve_events
 from workers.plant_worker import WorkerOptions, build_workers
 from workers.profile import ReplayProfile, load_profile
 from workers.replay_erp import ReplayErp, orders_seed
+from workers.replay_stops import RecordedDay
 from workers.simulated_erp import EVENTS_SECRET, SIMULATED, ErpControl
 from workers.temporal_server import EmbeddedTemporal, ServerOptions
 from workflows.common import TASK_TIMEOUT
@@ -182,7 +183,8 @@ async def _events(stack: contextlib.AsyncExitStack, control: ErpControl, ledger:
 def _plant(profile: ReplayProfile, erp: ErpConfig) -> PlantConfig:
     line = profile.line.model_copy(update={"second_evidence": False})
     posting = PostingConfig(technical_completion="automatic", retry_seconds=(1, 1, 2, 5))
-    return PlantConfig.model_validate({"plant": SiteConfig(id=PLANT), "line": (line,), "erp": erp, "posting": posting})
+    given = {"plant": SiteConfig(id=PLANT), "line": (line,), "erp": erp, "posting": posting}
+    return PlantConfig.model_validate({**given, "downtime": profile.downtime})
 
 
 class ReplayHouse:
@@ -204,6 +206,7 @@ class ReplayHouse:
         self._erp = erp
         self._log = log
         self._orders = sorted({o.order for o in profile.orders})
+        self._day = RecordedDay(profile.line)
 
     async def replay(self, playback: Playback, wishes: list[DecideParked], progress: Progress) -> dict[str, Any]:
         """Play, settle, decide, compare."""
@@ -269,6 +272,7 @@ class ReplayHouse:
                 continue
             if isinstance(item, Reading):
                 played.readings += 1
+                self._day.saw(item.at)
                 events = edge_filter.accept(item)
                 for event in events:
                     played.kept += 1
@@ -277,6 +281,8 @@ class ReplayHouse:
             else:
                 events = (item,)
                 played.by_kind[item.kind] += 1
+            for event in events:
+                self._day.keep(event)
             waiting.extend(events)
             if len(waiting) >= APPEND_EVERY:
                 await append()
@@ -380,6 +386,7 @@ class ReplayHouse:
             "parked": [_parked(p) for p in parked],
             "documents": len(comparison["document_list"]),
             **comparison,
+            **self._day.closing(self._plant),
         }
 
     def _by_tag(self, played: Played, playback: Playback) -> dict[str, int]:

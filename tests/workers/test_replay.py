@@ -116,6 +116,8 @@ async def test_a_machines_day_keeps_every_state_and_posts_nothing_from_a_dead_co
     assert float(result["dropped_ratio"]) >= 0.99
     assert (result["lines"], result["posted_completions"], result["documents"]) == (102_601, 0, 0)
     assert result["agree"]
+    assert (result["timeline"]["running"], result["timeline"]["planned"]) == (9273.145246, 0)
+    assert (round(sum(result["timeline"].values()), 6), len(result["incidents"])) == (39406.101204, 40)
 
 
 async def test_damaged_logs_lose_nothing_silently_and_crash_nothing() -> None:

@@ -41,6 +41,12 @@ def _shown(result: dict[str, Any]) -> RenderableType:
         if not isinstance(value, list | dict):
             figures.add_row(name, str(value))
     parts: list[RenderableType] = [figures]
+    if result.get("timeline"):
+        time = table("Time of the day", "class", "seconds")
+        for name, seconds in result["timeline"].items():
+            time.add_row(str(name), str(seconds))
+        time.add_row("incidents", str(len(result.get("incidents", []))))
+        parts.append(time)
     if result.get("parked"):
         waiting = table("Waits for a decision", "item", "why", "evidence")
         for item in result["parked"]:
