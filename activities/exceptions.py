@@ -17,10 +17,10 @@ from domain.plant import PlantConfig
 from erp.port import ErpPort
 from ledger.port import LedgerPort, PostingRecord
 from signals.base import Code, Message, UtcTime
-from signals.decisions import PostingMode
+from signals.decisions import PostingMode, VoidOrder
 from signals.documents import Case, CaseKind, ErpDocument, PostingState
 from signals.errors import ErpError, ErpUnavailable, ErrorType
-from signals.exceptions import CaseSearch, CompensationPlan, ListedCase, VoidOrder
+from signals.exceptions import CaseSearch, CompensationPlan, ListedCase
 from signals.ids import case_id
 from signals.transactions import PostingIntent, Reverse, Transaction
 

@@ -10,10 +10,9 @@ from domain.order_state import OrderSettings
 from domain.plant import PlantConfig
 from ledger.port import LedgerPort, LineCheckpoint, LineRecord, OrderRecord
 from signals.base import Code, Message
-from signals.decisions import DecideCase, DecideParked
+from signals.decisions import DecideCase, DecideParked, VoidOrder
 from signals.documents import SUPERSEDED, Case, Credit, OperationTotals, PostingOutcome, PostingState
 from signals.errors import BadInput, ErrorType
-from signals.exceptions import VoidOrder
 from signals.orders import ProductionOrder
 from signals.reports import Evidence, LineMessage, ParkedItem, ParkedWhy
 from signals.transactions import PostingIntent

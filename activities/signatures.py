@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import hashlib
 from collections.abc import Iterable
+from datetime import datetime
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
@@ -15,7 +16,8 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from ledger.people_port import SigningKey
 from signals.base import Message
-from signals.people import Signature, signed_bytes
+from signals.decisions import Decision
+from signals.people import Seal, Signature, sealed_bytes, signed_bytes
 
 
 def public_text(key: Ed25519PrivateKey) -> str:
@@ -34,16 +36,44 @@ def signed(key: Ed25519PrivateKey, signature: Signature, act: Message) -> Signat
     return signature.model_copy(update={"value": value})
 
 
+def sealed(key: Ed25519PrivateKey, seal: Seal, decision: Decision) -> Seal:
+    """The seal with its value."""
+    value = base64.b64encode(key.sign(sealed_bytes(seal, decision.kind, decision))).decode()
+    return seal.model_copy(update={"value": value})
+
+
 def signature_fault(signature: Signature, act: Message, keys: Iterable[SigningKey]) -> str:
     """Empty where one of the keys made this signature over this act while the key was valid, else why not."""
     key = next((k for k in keys if k.key_id == signature.key_id), None)
     if key is None:
         return f"the signature is by key {signature.key_id}, which this house does not know"
-    if signature.signed_at < key.valid_from or (key.valid_to is not None and signature.signed_at > key.valid_to):
+    if not _was_valid(key, signature.signed_at):
         return f"key {key.key_id} was not valid at {signature.signed_at:%Y-%m-%d %H:%M}"
-    try:
-        public = Ed25519PublicKey.from_public_bytes(base64.b64decode(key.public_key, validate=True))
-        public.verify(base64.b64decode(signature.value, validate=True), signed_bytes(signature, act))
-    except (InvalidSignature, ValueError):
+    if not _fits(key, signature.value, signed_bytes(signature, act)):
         return f"the signature of {signature.user} does not fit: act or signature was changed after signing"
     return ""
+
+
+def seal_fault(seal: Seal, decision: Decision, keys: Iterable[SigningKey]) -> str:
+    """Empty where one of the keys made this seal over this decision while the key was valid, else why not."""
+    key = next((k for k in keys if k.key_id == seal.key_id), None)
+    if key is None:
+        return f"the seal is by key {seal.key_id}, which this house does not know"
+    if not _was_valid(key, seal.sealed_at):
+        return f"key {key.key_id} was not valid at {seal.sealed_at:%Y-%m-%d %H:%M}"
+    if not _fits(key, seal.value, sealed_bytes(seal, decision.kind, decision)):
+        return "the seal does not fit: the decision was changed after it was sealed"
+    return ""
+
+
+def _was_valid(key: SigningKey, at: datetime) -> bool:
+    return key.valid_from <= at and (key.valid_to is None or at <= key.valid_to)
+
+
+def _fits(key: SigningKey, value: str, content: bytes) -> bool:
+    try:
+        public = Ed25519PublicKey.from_public_bytes(base64.b64decode(key.public_key, validate=True))
+        public.verify(base64.b64decode(value, validate=True), content)
+    except (InvalidSignature, ValueError):
+        return False
+    return True

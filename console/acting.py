@@ -139,5 +139,5 @@ async def decide_case(visitor: Visitor, file: CaseFile, decision: DecideCase, li
         roles = [actor.role for actor in visitor.actors(file.case.plant)]
         reason = next((why for role in roles if (why := may_decide(file.case, role))), "")
         raise Refused(HTTPStatus.FORBIDDEN, reason or f"none of your roles may {CASE_ACTIONS[decision.action].value}")
-    own = decision.model_copy(update={"by": visitor.user, "role": chosen.role})
+    own = decision.model_copy(update={"by": visitor.user, "role": chosen.role, "actor": chosen})
     return await visitor.services.desk.decide_case(file.case.plant, file.case, own)

@@ -12,9 +12,8 @@ from pydantic import Field
 
 from domain.state import State
 from signals.base import ZERO, UtcTime
-from signals.decisions import Answer, PostingMode
+from signals.decisions import Answer, PostingMode, VoidOrder
 from signals.documents import Case, Credit
-from signals.exceptions import VoidOrder
 from signals.orders import OrderPhase, ProductionOrder
 from signals.reports import ReportBucket
 from signals.transactions import PostingIntent

@@ -10,6 +10,16 @@ from collections.abc import Iterable
 from enum import StrEnum
 
 from domain.roles import Role, role_named
+from signals.decisions import (
+    ApprovePostings,
+    AssignOrder,
+    CancelOrderRequest,
+    CompleteOrderRequest,
+    DecideCase,
+    DecideParked,
+    Decision,
+    VoidOrder,
+)
 from signals.documents import CaseAction
 from signals.holds import (
     ClaimHold,
@@ -243,6 +253,31 @@ def hold_actions(act: HoldAct) -> tuple[Action, ...]:
             return (Action.HOLD_COSIGN,)
         case WithdrawHold():
             return (Action.HOLD_WITHDRAW,)
+
+
+def decision_action(decision: Decision) -> Action:
+    """What a decision about an order, a line or a case does."""
+    match decision:
+        case AssignOrder():
+            return Action.ORDER_ASSIGN
+        case CompleteOrderRequest():
+            return Action.ORDER_COMPLETE
+        case CancelOrderRequest():
+            return Action.ORDER_CANCEL
+        case ApprovePostings():
+            return Action.ORDER_APPROVE
+        case VoidOrder():
+            return Action.ORDER_VOID
+        case DecideCase():
+            return CASE_ACTIONS[decision.action]
+        case DecideParked():
+            return Action.PARKED_DECIDE
+
+
+def may_on_any(actor: Actor, action: Action, *, plant: str, lines: Iterable[str]) -> str:
+    """As `may` for something that concerns several lines: one of the actor's own is enough. None: the whole plant."""
+    said = [may(actor, action, plant=plant, line=line) for line in tuple(lines) or ("",)]
+    return "" if "" in said else said[0]
 
 
 def may_act(act: HoldAct, *, plant: str, line: str = "") -> str:

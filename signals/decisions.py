@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import Annotated, Literal, Self
 
 from pydantic import Field
 
 from signals.base import Amount, Code, Message, UtcTime
 from signals.documents import CaseAction
+from signals.people import Actor, Seal
 from signals.transactions import Bookable
 
 
@@ -19,9 +21,21 @@ class PostingMode(StrEnum):
     POST = "post"
 
 
-class AssignOrder(Message):
+class Decided(Message):
+    """What every decision of a person carries. The workflow believes neither: it asks the ledger, and the seal."""
+
+    actor: Actor | None = Field(default=None, description="who decides, in which role")
+    seal: Seal | None = Field(default=None, description="by console, API or command line, for who is signed in there")
+
+    def unsealed(self) -> Self:
+        """What is decided: a repeated decision says the same, whenever it was sealed."""
+        return self.model_copy(update={"actor": None, "seal": None})
+
+
+class AssignOrder(Decided):
     """Assign an order (operation, batch) to a station of a line from an instant of event time on."""
 
+    kind: Literal["assign"] = "assign"
     decision_id: Code
     equipment: Code
     order: str | None = Field(description="None takes the assignment away")
@@ -31,33 +45,37 @@ class AssignOrder(Message):
     by: Code
 
 
-class CompleteOrderRequest(Message):
+class CompleteOrderRequest(Decided):
     """A person says production of the order has ended; remaining operations are confirmed final."""
 
+    kind: Literal["complete"] = "complete"
     decision_id: Code
     by: Code
     reason: str = ""
 
 
-class CancelOrderRequest(Message):
+class CancelOrderRequest(Decided):
     """Short close (design section 4): what happened is confirmed as final, nothing more is produced."""
 
+    kind: Literal["cancel"] = "cancel"
     decision_id: Code
     by: Code
     reason: Code
 
 
-class ApprovePostings(Message):
+class ApprovePostings(Decided):
     """In mode `approve`: lets the computed postings up to now go out."""
 
+    kind: Literal["approve"] = "approve"
     decision_id: Code
     by: Code
     keys: tuple[str, ...] = Field(default=(), description="empty approves all that wait")
 
 
-class DecideCase(Message):
+class DecideCase(Decided):
     """A person's decision on a case."""
 
+    kind: Literal["case"] = "case"
     decision_id: Code
     case_id: Code
     action: CaseAction
@@ -69,9 +87,10 @@ class DecideCase(Message):
     amended: Bookable | None = Field(default=None, description="for `amend`: what to book instead")
 
 
-class DecideParked(Message):
+class DecideParked(Decided):
     """A person's decision on a parked item: accept counts it, reject does not."""
 
+    kind: Literal["parked"] = "parked"
     decision_id: Code
     item: Code
     accept: bool
@@ -79,6 +98,37 @@ class DecideParked(Message):
     operation: str = ""
     by: Code
     reason: Code
+
+
+class VoidOrder(Decided):
+    """A person declares an order void: everything it has booked is taken back, newest first."""
+
+    kind: Literal["void"] = "void"
+    decision_id: Code
+    by: Code
+    role: str = ""
+    reason: Code
+
+
+Decision = (
+    AssignOrder | CompleteOrderRequest | CancelOrderRequest | ApprovePostings | VoidOrder | DecideCase | DecideParked
+)
+"""Everything that a person decides about orders, lines and cases. Acts on holds are `signals.holds.HoldAct`."""
+
+AnyDecision = Annotated[Decision, Field(discriminator="kind")]
+
+
+def decides_about(plant: str, decision: Decision, place: str = "") -> str:
+    """The one thing that a decision is about; `place` is the order or line whose process is told."""
+    match decision:
+        case DecideCase():
+            return f"case:{plant}:{decision.case_id}"
+        case DecideParked():
+            return f"parked:{plant}:{decision.item}"
+        case AssignOrder():
+            return f"line:{plant}:{place}"
+        case _:
+            return f"order:{plant}:{place}"
 
 
 class Answer(Message):

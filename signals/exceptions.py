@@ -6,7 +6,7 @@ from uuid import UUID
 
 from pydantic import Field
 
-from signals.base import Code, Message, UtcTime
+from signals.base import Message, UtcTime
 from signals.decisions import DecideCase
 from signals.documents import Case, PostingState
 from signals.transactions import PostingIntent, Transaction
@@ -94,15 +94,6 @@ class ExceptionStatus(Message):
     driving: bool = Field(default=False, description="nobody else settles the posting: this workflow does")
     decided: tuple[str, ...] = Field(default=(), description="ids of decisions that were answered")
     busy: bool = False
-
-
-class VoidOrder(Message):
-    """A person declares an order void: everything it has booked is taken back, newest first."""
-
-    decision_id: Code
-    by: Code
-    role: str = ""
-    reason: Code
 
 
 class CompensationStatus(Message):

@@ -62,6 +62,18 @@ class Signature(Message):
     value: str = Field(description="base64 of 64 bytes")
 
 
+class Seal(Message):
+    """The house's word that it knew who decides: an Ed25519 signature by its key over decision and actor.
+
+    It is no signature of the person's: nobody was asked for a password again. `value` covers `sealed_bytes`.
+    """
+
+    about: str = Field(description="the one thing that it decides: it counts for no other")
+    sealed_at: UtcTime
+    key_id: Code = Field(description="which signing key; the worker holds the public part")
+    value: str = Field(description="base64 of 64 bytes")
+
+
 def canonical(value: Any) -> bytes:
     """One spelling of a JSON value: keys sorted, no spaces, UTF-8."""
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
@@ -76,3 +88,13 @@ def signed_bytes(signature: Signature, action: Message) -> bytes:
     """What `signature.value` signs: the signature's own fields, and the action without its signature."""
     own = signature.model_dump(mode="json", exclude={"value"})
     return canonical({"signature": own, "action": action.model_dump(mode="json", exclude={"signature"})})
+
+
+def sealed_bytes(seal: Seal, kind: str, decision: Message) -> bytes:
+    """What `seal.value` signs: the seal's own fields, and the decision without its seal.
+
+    Fields that have their default are left out: a later release may add some.
+    """
+    own = seal.model_dump(mode="json", exclude={"value"})
+    said = decision.model_dump(mode="json", exclude={"seal"}, exclude_defaults=True)
+    return canonical({"seal": own, "kind": kind, "decision": said})

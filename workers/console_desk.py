@@ -14,7 +14,7 @@ from signals.errors import NoAnswer
 from signals.holds import HoldAct, HoldTrigger, InspectionOutcome
 from signals.reports import ParkedItem
 from workers.client import TemporalUnreachable
-from workers.desk import Connect, TemporalDesk, decide_parked
+from workers.desk import Connect, Sealer, TemporalDesk, decide_parked
 from workers.holds import act_on_hold, start_or_tell, tell_inspection
 from workers.inspections import Inspections
 
@@ -26,9 +26,17 @@ class ConsoleDesk(TemporalDesk):
     """Refusals are BadInput, silence is NoAnswer; a Temporal that is away is silence."""
 
     def __init__(
-        self, connect: Connect, ledger: LedgerPort, plants: Mapping[str, PlantConfig], now: Callable[[], datetime]
+        self,
+        connect: Connect,
+        ledger: LedgerPort,
+        plants: Mapping[str, PlantConfig],
+        now: Callable[[], datetime],
+        sealer: Sealer | None = None,
     ) -> None:
-        super().__init__(connect, look_within=LOOK_WITHIN)
+        def seals(plant: str) -> Sealer | None:
+            return sealer if plants[plant].quality.signatures == "required" else None
+
+        super().__init__(connect, look_within=LOOK_WITHIN, seals=seals)
         self._ledger = ledger
         self._plants = plants
         self._now = now

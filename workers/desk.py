@@ -11,7 +11,7 @@ import uuid
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from datetime import timedelta
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from pydantic import BaseModel
 from temporalio.client import (
@@ -27,7 +27,7 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from domain.plant import PlantConfig
 from ledger.port import LedgerPort
-from signals.decisions import Answer, DecideCase, DecideParked
+from signals.decisions import Answer, DecideCase, DecideParked, Decision, decides_about
 from signals.documents import Case
 from signals.errors import BadInput, NoAnswer
 from signals.ids import (
@@ -41,6 +41,7 @@ from signals.reports import ParkedItem
 from signals.status import LineStatus, OrderStatus
 
 M = TypeVar("M", bound=BaseModel)
+D = TypeVar("D", bound=Decision)
 
 ANSWER_WITHIN = timedelta(seconds=15)
 """How long a person waits for a workflow before being told that no worker answers."""
@@ -51,12 +52,38 @@ WORKER_HINT = "start one with `plantwright worker --plant …`, or look at its l
 Connect = Callable[[], Awaitable[Client]]
 
 
-class TemporalDesk:
-    """Asks and tells workflows. `connect` gives the client, made at its first use; it raises TemporalUnreachable."""
+class Sealer(Protocol):
+    """Puts the house's seal on decisions (`workers.people.People.seal`)."""
 
-    def __init__(self, connect: Connect, *, look_within: timedelta = ANSWER_WITHIN) -> None:
+    async def seal(self, decision: D, about: str) -> D: ...
+
+
+class TemporalDesk:
+    """Asks and tells workflows. `connect` gives the client, made at its first use; it raises TemporalUnreachable.
+
+    `seals` gives what seals decisions at a plant: None where the plant wants no signatures, or nobody can sign.
+    """
+
+    def __init__(
+        self,
+        connect: Connect,
+        *,
+        look_within: timedelta = ANSWER_WITHIN,
+        seals: Callable[[str], Sealer | None] = lambda plant: None,
+    ) -> None:
         self._connect = connect
         self._look_within = look_within
+        self._seals = seals
+
+    async def sealed(self, plant: str, decision: D, place: str = "") -> D:
+        """The decision as it goes out; `place` is the order or line whose process is told. Raises BadInput.
+
+        Without an actor it stays as it is: as long as the ledger has no users nobody has proved anything.
+        """
+        sealer = self._seals(plant)
+        if sealer is None or decision.actor is None:
+            return decision
+        return await sealer.seal(decision, decides_about(plant, decision, place))
 
     # --- asked ---------------------------------------------------------------------------------------------------
 
@@ -84,6 +111,7 @@ class TemporalDesk:
     async def decide_case(self, plant: str, case: Case, decision: DecideCase) -> Answer:
         """Raises BadInput where the decision is refused, NoAnswer where no worker answers."""
         about = f"case {case.case_id}"
+        decision = await self.sealed(plant, decision)
         if case.hold:
             handle = (await self._connect()).get_workflow_handle(hold_workflow_id(plant, case.hold))
             return await self.tell(handle, "decide_case", decision, about, plant=plant)
@@ -97,6 +125,7 @@ class TemporalDesk:
 
     async def decide_at_line(self, plant: str, line: str, decision: DecideParked) -> Answer:
         """Raises as `tell`."""
+        decision = await self.sealed(plant, decision)
         handle = (await self._connect()).get_workflow_handle(line_workflow_id(plant, line))
         return await self.tell(handle, "decide_parked", decision, f"parked item {decision.item}", plant=plant)
 

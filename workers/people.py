@@ -14,20 +14,22 @@ import secrets
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from typing import TypeVar
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from activities.people import actor_of, grant_of
-from activities.signatures import key_id_of, public_text, signature_fault, signed
+from activities.signatures import key_id_of, public_text, sealed, signature_fault, signed
 from domain.people_rules import LockOut, check_password, login_of
 from domain.permissions import may_act
 from domain.roles import Role, role_named
 from ledger.people_port import ApiToken, Grant, PeopleLedger, Session, SigningKey, User
+from signals.decisions import Decision
 from signals.errors import BadInput
 from signals.holds import CosignHold, DecideHold, HoldAct, HoldContent, WithdrawHold
-from signals.people import Actor, Channel, Signature, SignatureMeaning, content_hash
+from signals.people import Actor, Channel, Seal, Signature, SignatureMeaning, content_hash
 
 NOT_YOU = "login and password do not fit"
 """The one answer to an unknown login, a wrong password, a disabled user, and one who is nobody at the plant."""
@@ -36,6 +38,7 @@ NO_TOKEN = "the API token is not valid"
 TOKEN_HEAD = "pw"
 
 Signed = DecideHold | CosignHold | WithdrawHold
+D = TypeVar("D", bound=Decision)
 
 
 @dataclass(frozen=True)
@@ -228,6 +231,15 @@ class People:
             content_hash=content_hash(shown), key_id=key_id, value="",
         )  # fmt: skip
         return own_act.model_copy(update={"signature": signed(key, draft, own_act)})
+
+    async def seal(self, decision: D, about: str) -> D:
+        """Sealed for its actor, who was signed in when it was made. Raises BadInput where this house cannot seal."""
+        if decision.actor is None:
+            raise BadInput("nobody is known to decide this", subject=decision.decision_id)
+        key, key_id = await self._usable_key()
+        said = type(decision).model_validate_json(decision.model_dump_json())
+        draft = Seal(about=about, sealed_at=self._now(), key_id=key_id, value="")
+        return said.model_copy(update={"seal": sealed(key, draft, said)})
 
     async def verify(self, signature: Signature, act: Signed) -> str:
         """Empty where this signature was made over this act, by a key that was valid then; else why not."""

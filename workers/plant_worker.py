@@ -27,6 +27,7 @@ from temporalio.client import (
 from temporalio.worker import Worker
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
 
+from activities.decisions import DecisionActivities
 from activities.exceptions import ExceptionActivities
 from activities.holds import HoldActivities
 from activities.ledger import LedgerActivities
@@ -97,6 +98,7 @@ def build_workers(
         ledger, plant.notify if channels is not None else NotifyConfig(), channels or {}, now=utc_now
     )
     people = PeopleActivities(ledger, now=utc_now)
+    decisions = DecisionActivities(ledger, plant, now=utc_now)
     holds = HoldActivities(erp, ledger, plant, now=utc_now)
     common: dict[str, Any] = {
         "graceful_shutdown_timeout": timedelta(seconds=chosen.graceful_seconds),
@@ -123,6 +125,7 @@ def build_workers(
             exceptions.finish_compensation,
             told.notify,
             people.verify_act,
+            decisions.verify_decision,
             holds.open_hold,
             holds.load_hold,
             holds.hold_triggers,

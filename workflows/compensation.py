@@ -18,9 +18,9 @@ with workflow.unsafe.imports_passed_through():
     from activities.ledger import LedgerActivities, PhaseChange
     from activities.posting import ErpActivities, PostingDraft, ResumeRequest, SettleResult
     from domain.compensation_state import LONGEST_LOOK, CompensationState
-    from signals.decisions import DecideCase
+    from signals.decisions import DecideCase, VoidOrder
     from signals.errors import ErrorType
-    from signals.exceptions import CompensationStatus, VoidOrder
+    from signals.exceptions import CompensationStatus
     from signals.ids import erp_task_queue, order_workflow_id
     from signals.orders import OrderPhase
     from signals.transactions import PostingIntent
@@ -33,6 +33,7 @@ with workflow.unsafe.imports_passed_through():
         start_exception,
         tell,
     )
+    from workflows.verifying import refusal
 
 ATTEMPT = timedelta(minutes=3)
 """Longest attempt at one reversal; the plant's own timeouts end it earlier."""
@@ -100,10 +101,24 @@ class Compensation:
                 role=self._given.role,
                 reason=self._given.reason,
             )
+            await self._verify(self._given.void or void)
             request = VoidRequest(plant=self._given.plant, order=self._given.order, request=void)
             if not await self._ask_ledger(ExceptionActivities.declare_void, request):
                 return
         self._state.declared = True
+
+    async def _verify(self, void: VoidOrder) -> None:
+        """An order's process has asked who declares it void; whoever starts this one without it is asked here."""
+        refused = ""
+        while workflow.info().parent is None:
+            try:
+                refused = await refusal(self._given.plant, void, self._given.order)
+            except ActivityError as error:
+                await self._pause(f"who declares it void could not be asked: {error.cause}")
+            else:
+                break
+        if refused:
+            raise ApplicationError(refused, type=ErrorType.BAD_INPUT.value, non_retryable=True)
 
     async def _plan(self) -> None:
         state = self._state

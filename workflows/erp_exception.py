@@ -51,6 +51,7 @@ with workflow.unsafe.imports_passed_through():
     )
     from workflows.exception_page import exception_details
     from workflows.notifying import notify
+    from workflows.verifying import refusal
 
 KEPT_ANSWERS = 50
 TELLS_PEOPLE = "rungs-tell-people"
@@ -237,9 +238,15 @@ class ErpException:
         decision, state = self._decisions[0], self._state
         request = CaseDecision(plant=state.plant, order=state.order, decision=decision)
         try:
-            decided = await workflow.execute_activity_method(
-                LedgerActivities.decide_case, request, start_to_close_timeout=LEDGER_TIMEOUT, retry_policy=FEW_ATTEMPTS
-            )
+            refused = await refusal(state.plant, decision)
+            decided = CaseDecided(refused=refused)
+            if not refused:
+                decided = await workflow.execute_activity_method(
+                    LedgerActivities.decide_case,
+                    request,
+                    start_to_close_timeout=LEDGER_TIMEOUT,
+                    retry_policy=FEW_ATTEMPTS,
+                )
         except ActivityError as error:
             # Nothing is known to be recorded: the same decision may be sent again.
             self._unanswered[decision.decision_id] = f"the ledger did not answer: {error.cause}"

@@ -11,6 +11,7 @@ from temporalio.workflow import ParentClosePolicy
 
 with workflow.unsafe.imports_passed_through():
     from signals.base import Code, Message
+    from signals.decisions import VoidOrder
     from signals.ids import compensation_workflow_id, exception_workflow_id
     from workflows.common import TASK_TIMEOUT
 
@@ -41,6 +42,8 @@ class CompensationInput(Message):
     by: Code
     role: str = ""
     reason: Code
+    void: VoidOrder | None = None
+    """The declaration itself, where nobody has verified it yet: the order's process had ended."""
     tell: tuple[str, ...] = ()
     state: str | None = None
     history_limit: int = 5_000

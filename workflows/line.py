@@ -41,6 +41,7 @@ with workflow.unsafe.imports_passed_through():
     from workflows.common import FEW_ATTEMPTS, LEDGER_TIMEOUT, LINE_ID, PAUSE, PLANT_ID, wants_new_run
     from workflows.hold_messages import start_hold
     from workflows.line_status import line_details, line_status
+    from workflows.verifying import not_verified, refusal
 
 MOST_NEWS = 2000
 """Events that may wait for the ledger; beyond that a batch waits, and with it the gateway."""
@@ -296,12 +297,15 @@ class Line:
         book = self._ready_book()
         request = DecideParkedRequest(plant=book.state.plant, decision=decision)
         try:
-            decided = await workflow.execute_activity_method(
-                LedgerActivities.decide_parked,
-                request,
-                start_to_close_timeout=LEDGER_TIMEOUT,
-                retry_policy=FEW_ATTEMPTS,
-            )
+            refused = await refusal(book.state.plant, decision, book.state.line)
+            decided = ParkedDecided(refused=refused)
+            if not refused:
+                decided = await workflow.execute_activity_method(
+                    LedgerActivities.decide_parked,
+                    request,
+                    start_to_close_timeout=LEDGER_TIMEOUT,
+                    retry_policy=FEW_ATTEMPTS,
+                )
         except ActivityError as error:
             decided = ParkedDecided(refused=f"the ledger did not answer: {error.cause}")
         if decided.item is not None and decision.accept:
@@ -350,6 +354,14 @@ class Line:
         known = book.state.answered.get(wish.decision_id)
         if known is not None:
             return known
+        try:
+            refused = await refusal(book.state.plant, wish, book.state.line)
+        except ActivityError as error:
+            return not_verified(wish, error)
+        book = self._ready_book()  # batches went on meanwhile, and the same wish may have come twice
+        if refused or wish.decision_id in book.state.answered:
+            answer = Answer(decision_id=wish.decision_id, accepted=False, message=refused)
+            return book.state.answered.setdefault(wish.decision_id, answer)
         if book.line.station(wish.equipment) is None:
             stations = ", ".join(s.id for s in book.line.stations)
             return Answer(

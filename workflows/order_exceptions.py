@@ -30,6 +30,7 @@ with workflow.unsafe.imports_passed_through():
         tell,
     )
     from workflows.order_page import OrderPage
+    from workflows.verifying import refusal
 
 KEPT_ANSWERS = 200
 TRIED_AGAIN = (CaseAction.RETRY, CaseAction.AMEND)
@@ -98,9 +99,15 @@ class OrderExceptions:
         state = self._book.state
         request = CaseDecision(plant=state.plant, order=state.order_id, decision=decision)
         try:
-            decided = await workflow.execute_activity_method(
-                LedgerActivities.decide_case, request, start_to_close_timeout=LEDGER_TIMEOUT, retry_policy=FEW_ATTEMPTS
-            )
+            refused = await refusal(state.plant, decision, state.order_id)
+            decided = CaseDecided(refused=refused)
+            if not refused:
+                decided = await workflow.execute_activity_method(
+                    LedgerActivities.decide_case,
+                    request,
+                    start_to_close_timeout=LEDGER_TIMEOUT,
+                    retry_policy=FEW_ATTEMPTS,
+                )
         except ActivityError as error:
             decided = CaseDecided(refused=f"the ledger did not answer: {error.cause}")
         if decided.case is not None:

@@ -7,6 +7,7 @@ settle is a case that blocks its operation, while the others go on.
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
 from contextlib import suppress
 from datetime import datetime, timedelta
 
@@ -33,11 +34,12 @@ with workflow.unsafe.imports_passed_through():
         CancelOrderRequest,
         CompleteOrderRequest,
         DecideCase,
+        Decision,
         PostingMode,
+        VoidOrder,
     )
     from signals.documents import Case, PostingState
     from signals.errors import ErrorType
-    from signals.exceptions import VoidOrder
     from signals.ids import erp_task_queue, line_workflow_id
     from signals.orders import OrderChange, OrderPhase
     from signals.reports import LineMessage
@@ -52,6 +54,7 @@ with workflow.unsafe.imports_passed_through():
     from workflows.order_holds import OrderHolds
     from workflows.order_loading import known_order, take_over
     from workflows.order_page import OrderPage
+    from workflows.verifying import not_verified, refusal
 
 
 class OrderInput(Message):
@@ -383,9 +386,9 @@ class ProductionOrder:
         self._inbox.append(message)
 
     @workflow.update(name="complete", description="Production has ended: confirm what is left as final and complete")
-    def complete(self, request: CompleteOrderRequest) -> Answer:
+    async def complete(self, request: CompleteOrderRequest) -> Answer:
         """The remaining operations are confirmed final, and technical completion is agreed to."""
-        return self._answer_once(request.decision_id, self._start_completion)
+        return await self._answer_once(request, self._start_completion)
 
     def _start_completion(self) -> str:
         state = self._book.state
@@ -394,9 +397,9 @@ class ProductionOrder:
         return "completing"
 
     @workflow.update(name="cancel", description="Short close: confirm what really happened as final, produce no more")
-    def cancel(self, request: CancelOrderRequest) -> Answer:
+    async def cancel(self, request: CancelOrderRequest) -> Answer:
         """Cancel is a short close (design section 4)."""
-        return self._answer_once(request.decision_id, self._start_cancellation)
+        return await self._answer_once(request, self._start_cancellation)
 
     def _start_cancellation(self) -> str:
         state = self._book.state
@@ -406,7 +409,7 @@ class ProductionOrder:
         return "closing short"
 
     @workflow.update(name="approve_postings", description="In mode approve: let computed postings go out")
-    def approve_postings(self, request: ApprovePostings) -> Answer:
+    async def approve_postings(self, request: ApprovePostings) -> Answer:
         """Approve some waiting postings by key, or all that wait."""
 
         def approve() -> str:
@@ -415,15 +418,21 @@ class ProductionOrder:
             self._book.state.approved.extend(chosen)
             return f"{len(chosen)} approved"
 
-        return self._answer_once(request.decision_id, approve)
+        return await self._answer_once(request, approve)
 
-    def _answer_once(self, decision_id: str, act) -> Answer:  # type: ignore[no-untyped-def]
-        known = self._book.state.answered.get(decision_id)
-        if known is not None:
-            return known
-        answer = Answer(decision_id=decision_id, accepted=True, message=act())
-        self._book.state.answered[decision_id] = answer
-        return answer
+    async def _answer_once(self, decision: Decision, act: Callable[[], str]) -> Answer:
+        """The first answer again; else who decides is asked, and the act follows at once."""
+        state, decision_id = self._book.state, decision.decision_id
+        if decision_id in state.answered:
+            return state.answered[decision_id]
+        try:
+            refused = await refusal(state.plant, decision, state.order_id)
+        except ActivityError as error:
+            return not_verified(decision, error)
+        if decision_id not in state.answered:  # the same one may have come twice
+            said = refused or act()
+            state.answered[decision_id] = Answer(decision_id=decision_id, accepted=not refused, message=said)
+        return state.answered[decision_id]
 
     @workflow.update(name="decide_case", description="A person's decision on a case of this order")
     async def decide_case(self, decision: DecideCase) -> Answer:
@@ -445,7 +454,7 @@ class ProductionOrder:
         self._book.state.reload = True
 
     @workflow.update(name="void", description="The order is void: take back all that it has booked, newest first")
-    def void(self, request: VoidOrder) -> Answer:
+    async def void(self, request: VoidOrder) -> Answer:
         """Nothing more is posted; the order ends as cancelled when everything was taken back or became a case."""
 
         def declare() -> str:
@@ -455,7 +464,7 @@ class ProductionOrder:
             state.void = request
             return "void: what stands is taken back"
 
-        return self._answer_once(request.decision_id, declare)
+        return await self._answer_once(request, declare)
 
     @void.validator
     def _check_void(self, request: VoidOrder) -> None:

@@ -49,7 +49,7 @@ async def decide(
     actor = visitor.acting(Action.PARKED_DECIDE, plant, found.line)
     decision = built(
         DecideParked, decision_id=action_id(visitor, idempotency_key), item=item, accept=body.accept, by=actor.user,
-        reason=body.reason, order=body.order, operation=body.operation,
+        actor=actor, reason=body.reason, order=body.order, operation=body.operation,
     )  # fmt: skip
     answer = await visitor.services.desk.decide_parked(plant, found, decision)
     return Done(accepted=answer.accepted, message=answer.message, action_id=decision.decision_id)

@@ -60,7 +60,7 @@ async def decide_parked(visitor: Visitor, item: ParkedItem, form: dict[str, str]
         raise BadInput("choose accept or reject", subject="verdict")
     decision = forms.built(
         DecideParked, decision_id=form.get("action_id", ""), item=item.item, accept=form["verdict"] == "accept",
-        order=form.get("order", "").strip(), operation=form.get("operation", "").strip(), by=actor.user,
+        order=form.get("order", "").strip(), operation=form.get("operation", "").strip(), by=actor.user, actor=actor,
         reason=form.get("reason", "").strip(),
     )  # fmt: skip
     await visitor.services.desk.decide_parked(item.plant, item, decision)

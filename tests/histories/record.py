@@ -21,9 +21,8 @@ from temporalio.client import Client
 from activities.orders import PlantRef
 from ledger.connect import open_ledger
 from ledger.port import LedgerPort
-from signals.decisions import Answer, AssignOrder, CancelOrderRequest, DecideCase
+from signals.decisions import Answer, AssignOrder, CancelOrderRequest, DecideCase, VoidOrder
 from signals.documents import CaseAction
-from signals.exceptions import VoidOrder
 from signals.holds import CommentHold, HoldState
 from signals.ids import (
     compensation_workflow_id,

@@ -20,9 +20,10 @@ from ledger.connect import MIGRATIONS, create_engine, open_ledger
 from ledger.database import WRITER
 from ledger.port import PostingRecord
 from ledger.store import SqlLedger
+from signals.decisions import VoidOrder
 from signals.documents import Case, CaseAction, CaseKind, PostingState
 from signals.errors import BadInput, ErpRejected, ErrorType
-from signals.exceptions import CaseFile, CaseSearch, VoidOrder
+from signals.exceptions import CaseFile, CaseSearch
 from tests.ledger.examples import ORDER, PLANT, START, document, order, posting, reversal, trouble
 from tests.ledger.test_cases import decide, in_doubt
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest_asyncio
@@ -13,8 +14,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from temporalio.client import Client
 
 from activities.signatures import key_id_of, public_text, signed
+from ledger.connect import open_ledger
 from ledger.people_port import Grant
-from ledger.store import SqlLedger
 from signals.holds import ClaimHold, CommentHold, DecisionState, HoldAction, HoldState
 from signals.people import Actor, Signature, SignatureMeaning, content_hash
 from tests.domain.permission_table import COLUMNS, MAY
@@ -56,15 +57,18 @@ class Signers:
 
 
 @pytest_asyncio.fixture(loop_scope="session")
-async def signers(temporal_client: Client, plant_ledger: SqlLedger) -> AsyncIterator[Signers]:
-    async with hold_bench(temporal_client, plant_ledger, signatures="required") as bench:
+async def signers(temporal_client: Client, tmp_path: Path) -> AsyncIterator[Signers]:
+    """A ledger of its own: from the first user on everybody who decides in it must be one."""
+    ledger = await open_ledger(f"sqlite:///{tmp_path / 'ledger.db'}")
+    async with hold_bench(temporal_client, ledger, signatures="required") as bench:
         key = Ed25519PrivateKey.generate()
-        people = People(plant_ledger, lambda: key, hasher=CHEAP)
+        people = People(ledger, lambda: key, hasher=CHEAP)
         await people.add_key(key)
         bench.delivered(10)
         await bench.open(bench.trigger(10))
         await bench.until_hold(lambda r: r.erp == "blocked")
         yield Signers(bench, people, key)
+    await ledger.close()
 
 
 async def test_two_people_sign_what_they_saw_and_the_material_is_free(signers: Signers) -> None:

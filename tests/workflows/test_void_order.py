@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 from temporalio.service import RPCError, RPCStatusCode
 
+from signals.decisions import VoidOrder
 from signals.documents import CaseAction, CaseKind
-from signals.exceptions import CompensationStatus, VoidOrder
+from signals.exceptions import CompensationStatus
 from signals.ids import compensation_workflow_id
 from signals.orders import OrderPhase
 from signals.transactions import Reverse, TransactionType

@@ -86,7 +86,7 @@ async def _decide(asked: DecideCase, by: str, plant: Path, data: Path | None, le
     async with office(plant, data, ledger) as place:
         [case] = await named_cases(place, [asked.case_id])
         decider = await decider_of(place, [case], asked.action, by=by, role=asked.role)
-        said = {"by": decider.by, "role": decider.role or case.owner_role}
+        said = {"by": decider.by, "role": decider.role or case.owner_role, "actor": decider.actor}
         return await decide_one(place, case, asked.model_copy(update=said))
 
 

@@ -76,7 +76,7 @@ async def _serve(plant_files: list[Path], settings: Settings, host: str, port: i
     services = Services(
         plants=plants,
         ledger=books,
-        desk=ConsoleDesk(client, books, plants, now),
+        desk=ConsoleDesk(client, books, plants, now, people),
         accounts=HouseAccounts(people),
         secret=hashlib.sha256(b"plantwright console forms" + key.private_bytes_raw()).digest(),
         now=now,

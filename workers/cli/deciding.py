@@ -16,6 +16,7 @@ from signals.decisions import Answer, DecideCase
 from signals.documents import Case, CaseAction
 from signals.errors import BadInput, NoAnswer
 from signals.exceptions import CaseSearch, ListedCase
+from signals.people import Actor
 from workers.cli.office import Office
 from workers.cli.who import Decider
 
@@ -60,16 +61,18 @@ class Wish:
     reason: str
     decision_id: str
     document: str = ""
+    actor: Actor | None = None
 
     async def decided_by(self, place: Office, cases: Sequence[Case]) -> Wish:
         """The wish in the name and role of who is at the terminal. Raises BadInput where they may not."""
         decider = await decider_of(place, cases, self.action, by=self.by, role=self.role)
-        return replace(self, by=decider.by, role=decider.role)
+        return replace(self, by=decider.by, role=decider.role, actor=decider.actor)
 
     def for_case(self, case: Case, *, bulk: bool) -> DecideCase:
         return DecideCase(
             decision_id=f"{self.decision_id}:{case.case_id}" if bulk else self.decision_id,
             case_id=case.case_id,
+            actor=self.actor,
             action=self.action,
             by=self.by,
             role=self.role,

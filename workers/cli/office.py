@@ -25,17 +25,17 @@ from domain.places import lines_of_order
 from domain.plant import PlantConfig
 from domain.roles import Role
 from ledger.port import LedgerPort
-from signals.decisions import Answer
+from signals.decisions import Answer, Decision
 from signals.errors import NoAnswer
 from signals.ids import order_workflow_id, plant_task_queue
 from signals.status import OrderStatus
-from workers.cli.who import Decider, Who, who_is_there
+from workers.cli.who import Decider, Who, people_of, who_is_there
 from workers.client import connect_temporal
-from workers.desk import ANSWER_WITHIN, WORKER_HINT, TemporalDesk
+from workers.desk import ANSWER_WITHIN, WORKER_HINT, Sealer, TemporalDesk
 from workers.plant_file import load_plant
 from workers.settings import Settings, resolve_settings
 
-M = TypeVar("M", bound=BaseModel)
+D = TypeVar("D", bound=Decision)
 
 POLLED_WITHIN = timedelta(seconds=90)
 """A worker asks for work at least once a minute."""
@@ -58,7 +58,15 @@ class Office:
     @property
     def desk(self) -> TemporalDesk:
         """The way to the plant's processes."""
-        return TemporalDesk(self.client)
+        return TemporalDesk(self.client, seals=lambda _: self._sealer())
+
+    def _sealer(self) -> Sealer | None:
+        wanted = self.plant.quality.signatures == "required"
+        return people_of(self.ledger, self.settings) if wanted else None
+
+    async def sealed(self, decision: D, place: str = "") -> D:
+        """The decision as it goes to a process; `place` is the order or line that is told. Raises BadInput."""
+        return await self.desk.sealed(self.plant_id, decision, place)
 
     async def who(self) -> Who:
         """Who is at the terminal. Raises BadInput where the ledger has users and nobody has proved to be one."""
@@ -96,8 +104,11 @@ class Office:
         """What the order's workflow says; None where there is none. Raises NoAnswer where no worker answers."""
         return await self.desk.order_status(self.plant_id, order)
 
-    async def tell(self, handle: WorkflowHandle[Any, Any], update: str, message: BaseModel, about: str) -> Answer:
+    async def tell(
+        self, handle: WorkflowHandle[Any, Any], update: str, decision: Decision, about: str, place: str
+    ) -> Answer:
         """Send a person's decision. Raises BadInput where nobody is there to decide for, NoAnswer without a worker."""
+        message = await self.sealed(decision, place)
         return await self.desk.tell(handle, update, message, about, plant=self.plant_id)
 
     async def require_worker(self) -> None:

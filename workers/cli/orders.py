@@ -252,8 +252,8 @@ async def _tell(
     async with office(plant, data, ledger) as place:
         lines = await known_order(place, order)
         decider = await place.decider(action, by=by, lines=lines)
-        request = asked.model_copy(update={"by": decider.by})
-        return await place.tell(await place.order_handle(order), UPDATES[action], request, f"order {order}")
+        request = asked.model_copy(update={"by": decider.by, "actor": decider.actor})
+        return await place.tell(await place.order_handle(order), UPDATES[action], request, f"order {order}", order)
 
 
 async def known_order(place: Office, order: str) -> tuple[str, ...]:

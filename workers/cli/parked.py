@@ -92,7 +92,7 @@ async def _decide(asked: DecideParked, by: str, plant: Path, data: Path | None, 
     async with office(plant, data, ledger) as place:
         found = await _found(place, asked.item)
         decider = await place.decider(Action.PARKED_DECIDE, by=by, lines=lines_of(found))
-        decision = asked.model_copy(update={"by": decider.by})
+        decision = asked.model_copy(update={"by": decider.by, "actor": decider.actor})
         return await tell_decision(place.desk, place.ledger, place.plant, found, decision)
 
 

@@ -9,9 +9,8 @@ import typer
 
 from domain.permissions import Action
 from domain.roles import VOIDERS, Role, may_void
-from signals.decisions import Answer
+from signals.decisions import Answer, VoidOrder
 from signals.errors import BadInput
-from signals.exceptions import VoidOrder
 from signals.ids import compensation_workflow_id, plant_task_queue
 from workers.cli.office import Office, new_decision, office
 from workers.cli.options import AsJson, By, DataFolder, DecisionId, LedgerUrl, PlantFile
@@ -52,9 +51,11 @@ async def _void(
     async with office(plant, data, ledger) as place:
         lines = await known_order(place, order)
         decider = await place.decider(Action.ORDER_VOID, by=by, role=role, prefer=VOIDERS, lines=lines)
-        request = asked.model_copy(update={"by": decider.by, "role": decider.role or asked.role})
+        request = asked.model_copy(
+            update={"by": decider.by, "role": decider.role or asked.role, "actor": decider.actor}
+        )
         if await _is_running(place, order):
-            answer = await place.tell(await place.order_handle(order), "void", request, f"order {order}")
+            answer = await place.tell(await place.order_handle(order), "void", request, f"order {order}", order)
         else:
             answer = await _take_back(place, order, request)
         return {
@@ -85,7 +86,7 @@ async def _take_back(place: Office, order: str, request: VoidOrder) -> Answer:
 
     given = CompensationInput(
         plant=place.plant_id, order=order, decision_id=request.decision_id, by=request.by, role=request.role,
-        reason=request.reason,
+        reason=request.reason, void=await place.sealed(request, order),
     )  # fmt: skip
     message = "void: what stands is taken back"
     try:

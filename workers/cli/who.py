@@ -37,6 +37,8 @@ class Decider:
 
     by: str
     role: str
+    actor: Actor | None = None
+    """None as long as the ledger has no users."""
 
 
 @dataclass(frozen=True)
@@ -68,7 +70,7 @@ class Who:
         if by and by != self.user:
             raise BadInput(f"you are signed in as {self.user}, not as {by}", subject="--by", hint="leave --by out")
         actor = self.able(action, role=role, prefer=prefer, lines=lines)
-        return Decider(actor.user, actor.role)
+        return Decider(actor.user, actor.role, actor)
 
     def able(
         self, action: Action, *, role: str = "", prefer: Iterable[Role] = (), lines: Iterable[str] = ("",)

@@ -83,7 +83,7 @@ class DemoPeople:
 
     async def claim(self, hold: str) -> None:
         """The quality engineer takes the hold on. Raises BadInput, NoAnswer."""
-        actor = self._actor(ENGINEER)
+        actor = self.actor(ENGINEER)
         await self._send(hold, ClaimHold(action_id=short_hash("demo", hold, "claim"), actor=actor))
 
     async def release(self, hold: str) -> HoldRecord:
@@ -95,7 +95,7 @@ class DemoPeople:
         shown = record.content()
         act = DecideHold(
             action_id=short_hash("demo", hold, "decide", content_hash(shown)),
-            actor=self._actor(ENGINEER),
+            actor=self.actor(ENGINEER),
             comment="measured again by hand: within the drawing's tolerance",
             dispositions=(HoldDisposition(kind=HoldDispositionKind.RELEASE, quantity=record.quantity),),
         )
@@ -111,7 +111,7 @@ class DemoPeople:
         shown = record.content()
         act = CosignHold(
             action_id=short_hash("demo", hold, "cosign", waits.decision, content_hash(shown)),
-            actor=self._actor(MANAGER),
+            actor=self.actor(MANAGER),
             decision=waits.decision,
         )
         await self._send(hold, await self._signed(MANAGER, act, shown, SignatureMeaning.APPROVAL, record))
@@ -140,6 +140,7 @@ class DemoPeople:
             raise BadInput(f"plant {self._plant} has no hold {hold}", subject=hold)
         return record
 
-    def _actor(self, login: str) -> Actor:
+    def actor(self, login: str) -> Actor:
+        """The user in their one role."""
         user = self.user(login)
         return Actor(user=login, name=f"Demo {user.role}", role=user.role, plant=self._plant, channel=Channel.CLI)

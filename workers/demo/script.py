@@ -130,8 +130,11 @@ class Acts:
             case_id=case.case_id,
             action=CaseAction.ADOPT,
             by=SUPERVISOR,
+            role=self._stage.people.user(SUPERVISOR).role,
+            actor=self._stage.people.actor(SUPERVISOR),
             reason="counted by the machine, entered by hand while the ERP was away",
         )
+        decision = await self._stage.desk.sealed(self._stage.plant_id, decision, case.order)
         handle = await self._order(case.order)
         try:
             answer = await handle.execute_update(
@@ -183,7 +186,9 @@ class Acts:
         if not status.waiting_approval:
             return
         keys = status.waiting_approval
-        wish = ApprovePostings(decision_id=short_hash("approve", *keys), by=SUPERVISOR, keys=keys)
+        actor = self._stage.people.actor(SUPERVISOR)
+        wish = ApprovePostings(decision_id=short_hash("approve", *keys), by=SUPERVISOR, actor=actor, keys=keys)
+        wish = await self._stage.desk.sealed(self._stage.plant_id, wish, order)
         await handle.execute_update(
             "approve_postings", wish, id=wish.decision_id, result_type=Answer, rpc_timeout=ANSWER_WITHIN
         )

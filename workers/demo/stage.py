@@ -25,8 +25,10 @@ from workers.demo.children import START_SECONDS, Child, StageFailed
 from workers.demo.controls import Controls
 from workers.demo.erps import erp_for_stage
 from workers.demo.people import DemoPeople
+from workers.people import People
 from workers.plant_file import load_plant
 from workers.settings import LEDGER_FILE
+from workers.signing_key import load_signing_key
 from workers.temporal_server import EmbeddedTemporal
 
 DEFAULTS = files("workers") / "defaults"
@@ -100,7 +102,10 @@ class Stage:
         self._environ |= {**self.erp.environ, "PLANTWRIGHT_OPCUA_ENDPOINT": at_line["endpoint"]}
         self.ledger = await open_ledger(self._environ["PLANTWRIGHT_LEDGER_URL"])
         self.plant = load_plant(self.folder / PLANT, self._environ)
-        self.desk = ConsoleDesk(self.client, self.ledger, {self.plant_id: self.plant}, self.now)
+        self.desk = ConsoleDesk(
+            self.client, self.ledger, {self.plant_id: self.plant}, self.now,
+            People(self.ledger, lambda: load_signing_key(self._environ, self.folder)),
+        )  # fmt: skip
         self.people = DemoPeople(self.ledger, self.plant_id, self.folder, self._environ, self.desk)
         await self.people.hire()
         self._say("starting the plant worker and the edge gateway")
