@@ -77,7 +77,8 @@ def _newest(entries: dict[str, T], keep: int) -> dict[str, T]:
 class LineBook:
     """A Line's state with the plant's rules. Deterministic: the same batches give the same outbox."""
 
-    def __init__(self, state: LineState, plant: PlantConfig) -> None:
+    def __init__(self, state: LineState, plant: PlantConfig, *, stops: bool = True) -> None:
+        """Without `stops` none are tracked: a run that began before they were goes on as it began."""
         found = plant.line(state.line)
         if found is None:
             raise ValueError(f"plant {plant.plant.id} has no line {state.line}")
@@ -86,7 +87,9 @@ class LineBook:
         self.line: LineConfig = found
         self._tags: dict[tuple[str, str], TagConfig] = {(s.id, t.name): t for s in found.stations for t in s.tags}
         self._gaps: list[GapEvent] = []
-        seed(state, found)
+        self._tracks_stops = stops
+        if stops:
+            seed(state, found)
         self._stops = StopWatch(state.stops, plant, found)
 
     # --- taking in ---------------------------------------------------------------------------------------
@@ -119,7 +122,7 @@ class LineBook:
         event = sequenced.event
         limit = timedelta(seconds=self.line.future_seconds)
         if batch.sent_at is None or event.at <= batch.sent_at + limit:
-            if isinstance(event, GapEvent):
+            if self._tracks_stops and isinstance(event, GapEvent):
                 self._stops.expect(event)
             self.state.buffer.append(BufferedEvent(source=batch.source, event=sequenced))
             return
@@ -143,8 +146,9 @@ class LineBook:
                 self._apply(buffered.source, buffered.event)
         self.state.watermark = watermark
         close_due(self.state, watermark)
-        self._stops.close_due(watermark)
-        send_facts(self.state, self._stops.drain(watermark))
+        if self._tracks_stops:
+            self._stops.close_due(watermark)
+            send_facts(self.state, self._stops.drain(watermark))
 
     # --- applying ----------------------------------------------------------------------------------------
     def _at(self, config: StationConfig, source: str, sequenced: SequencedEvent) -> StationEvent:
@@ -190,7 +194,8 @@ class LineBook:
         if isinstance(event, OrderEvent):
             hold_rules.change(at_station, context)
         station.context = context
-        if isinstance(event, ABOUT_STOPS) or self._stops.watches(config.id, event.tag):
+        about_stops = isinstance(event, ABOUT_STOPS) or self._stops.watches(config.id, event.tag)
+        if self._tracks_stops and about_stops:
             self._stops.take(config, event, context)
 
     def _change_order(self, at_station: StationEvent, event: OrderEvent) -> None:

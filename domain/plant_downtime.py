@@ -140,8 +140,14 @@ class DowntimeConfig(Message):
     )
     acknowledge_minutes: float = Field(default=60, gt=0, description="an acknowledgement holds so long")
     shelve_minutes_max: float = Field(default=480, gt=0, description="nobody shelves a stop for longer")
-    capacity: Literal["off", "approve", "automatic"] = Field(
-        default="approve", description="whether planning is told, and whether a person approves it first"
+    classify_minutes: float = Field(
+        default=60, gt=0, description="working time until somebody is called about a stop that is over and unexplained"
+    )
+    capacity: Literal["off", "approve"] = Field(
+        default="approve", description="whether planning may be told of less capacity, after a person's approval"
+    )
+    time_activity: int = Field(
+        default=0, ge=0, le=6, description="activity slot that downtime minutes are confirmed in; 0: not booked"
     )
     require_recovery: bool = Field(default=False, description="acknowledging asks for the expected recovery")
     reasons: tuple[StopReasonConfig, ...] = Field(default=(), alias="reason", description="the reason tree")

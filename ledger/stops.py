@@ -71,8 +71,8 @@ async def take_fact(session: AsyncSession, fact: StopFact, now: datetime) -> Non
         return
     for name, value in _fact_columns(fact).items():
         setattr(row, name, value)
-    if fact.ended_at is None and not row.is_open and not fact.micro:
-        row.is_open = True  # it re-tripped after it was closed; its workflow is started again
+    if not fact.micro:
+        row.is_open = True  # where it was closed already, its workflow is started again and looks at it
     row.recorded_at = now
 
 

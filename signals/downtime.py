@@ -292,7 +292,7 @@ class LadderRung(Message):
     """One step of the ladder as it stands: when it is due, whom it calls, and whether it has called."""
 
     level: int = Field(ge=1)
-    timer: Literal["response", "resolution"]
+    timer: Literal["response", "resolution", "classification"]
     due_at: UtcTime
     roles: tuple[str, ...]
     users: tuple[str, ...] = Field(default=(), description="who is on call, by the plant's calendar")

@@ -5,6 +5,7 @@ One factory for production, demo, tests and replay, so that all run the same opt
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
@@ -35,14 +36,18 @@ from activities.notify import NotificationChannel, NotifyActivities
 from activities.orders import OrderActivities, PlantRef
 from activities.people import PeopleActivities
 from activities.posting import ErpActivities
+from activities.stops import StopActivities
+from domain.clock import PlantClock
 from domain.plant import PlantConfig
 from domain.plant_notify import NotifyConfig
 from erp.port import ErpPort
 from ledger.port import LedgerPort
 from signals.ids import erp_task_queue, intake_workflow_id, plant_task_queue
 from workers.hold_desk import keep_holds_running
+from workers.stop_desk import keep_stops_running
 from workflows.common import TASK_TIMEOUT
 from workflows.compensation import Compensation
+from workflows.downtime import Downtime
 from workflows.erp_exception import ErpException
 from workflows.line import Line
 from workflows.notifying import Notify
@@ -55,7 +60,7 @@ log = structlog.get_logger(__name__)
 OUR_ROOMS = ("signals", "domain", "erp", "ledger", "activities")
 """Pure or replay-safe modules that the sandbox need not load again for every run."""
 
-WORKFLOWS: list[type] = [Line, ProductionOrder, OrderIntake, ErpException, Compensation, Notify, QualityHold]
+WORKFLOWS: list[type] = [Line, ProductionOrder, OrderIntake, ErpException, Compensation, Notify, QualityHold, Downtime]
 
 
 @dataclass(frozen=True)
@@ -86,6 +91,7 @@ def build_workers(
     erp: ErpPort,
     options: WorkerOptions | None = None,
     channels: Mapping[str, NotificationChannel] | None = None,
+    clock: PlantClock = PlantClock(),  # noqa: B008  (frozen)
 ) -> tuple[Worker, Worker]:
     """The plant queue's worker and the ERP queue's worker, ready to run. Without channels only the inbox is told."""
     chosen = options or WorkerOptions()
@@ -100,6 +106,7 @@ def build_workers(
     people = PeopleActivities(ledger, now=utc_now)
     decisions = DecisionActivities(ledger, plant, now=utc_now)
     holds = HoldActivities(erp, ledger, plant, now=utc_now)
+    stops = StopActivities(erp, ledger, plant, clock, now=utc_now)
     common: dict[str, Any] = {
         "graceful_shutdown_timeout": timedelta(seconds=chosen.graceful_seconds),
         "identity": chosen.identity,
@@ -131,6 +138,10 @@ def build_workers(
             holds.hold_triggers,
             holds.record_hold,
             holds.give_up_hold_postings,
+            stops.load_stop,
+            stops.stop_fact,
+            stops.record_stop,
+            stops.verify_stop_act,
         ],
         workflow_runner=sandbox(),
         max_cached_workflows=chosen.max_cached_workflows,
@@ -147,6 +158,7 @@ def build_workers(
             exceptions.check_void,
             holds.locate_hold,
             holds.locate_late_receipts,
+            stops.stop_impact,
             orders.take_order,
             orders.take_released_orders,
             orders.take_order_changes,
@@ -193,10 +205,11 @@ async def run_plant_worker(
     options: WorkerOptions | None = None,
     channels: Mapping[str, NotificationChannel] | None = None,
     intake: bool = True,
+    clock: PlantClock = PlantClock(),  # noqa: B008  (frozen)
     on_ready: Callable[[Mapping[str, Any]], None] = lambda _: None,
 ) -> None:
     """Work until cancelled; then stop polling, let running attempts end within the grace time, and leave."""
-    flow, booking = build_workers(client, plant, ledger, erp, options, channels)
+    flow, booking = build_workers(client, plant, ledger, erp, options, channels, clock)
     async with AsyncExitStack() as stack:
         await stack.enter_async_context(flow)
         await stack.enter_async_context(booking)
@@ -206,4 +219,6 @@ async def run_plant_worker(
         on_ready(
             {"plant": plant.plant.id, "queues": [plant_task_queue(plant.plant.id), erp_task_queue(plant.plant.id)]}
         )
-        await keep_holds_running(client, ledger, plant.plant.id)
+        async with asyncio.TaskGroup() as looking:
+            looking.create_task(keep_holds_running(client, ledger, plant.plant.id))
+            looking.create_task(keep_stops_running(client, ledger, plant.plant.id))

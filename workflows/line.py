@@ -41,8 +41,11 @@ with workflow.unsafe.imports_passed_through():
     from workflows.common import FEW_ATTEMPTS, LEDGER_TIMEOUT, LINE_ID, PAUSE, PLANT_ID, wants_new_run
     from workflows.hold_messages import start_hold
     from workflows.line_status import line_details, line_status
+    from workflows.stop_messages import start_or_tell
     from workflows.verifying import not_verified, refusal
 
+STOPS_TRACKED = "stops-tracked/1"
+"""Change marker: a run from before stops were tracked finds none until it continues as new."""
 MOST_NEWS = 2000
 """Events that may wait for the ledger; beyond that a batch waits, and with it the gateway."""
 
@@ -70,6 +73,7 @@ class Line:
         self._book: LineBook | None = None
         self._deliverable = 0
         self._deliverable_holds = 0
+        self._deliverable_stops = 0
         self._hand_overs: deque[str] = deque()
         self._parked_decisions: deque[DecideParked] = deque()
         self._reconfigure = False
@@ -85,6 +89,7 @@ class Line:
             await self._answer_people()
             await self._record()
             await self._deliver_holds()
+            await self._deliver_stops()
             await self._deliver()
             await self._second_evidence()
             self._show()
@@ -116,9 +121,10 @@ class Line:
 
     def _use(self, state: LineState, plant: PlantConfig) -> None:
         self._plant = plant
-        self._book = LineBook(state, plant)
+        self._book = LineBook(state, plant, stops=workflow.patched(STOPS_TRACKED))
         self._deliverable = len(state.outbox) - len(state.new_messages)
         self._deliverable_holds = len(state.hold_outbox) - len(state.new_holds)
+        self._deliverable_stops = len(state.stop_outbox) - len(state.new_stops)
 
     async def _answer_people(self) -> None:
         book = self._ready_book()
@@ -145,6 +151,7 @@ class Line:
         news = book.take_news()
         checkpoint = book.state.model_dump_json()
         undelivered, untold = len(book.state.outbox), len(book.state.hold_outbox)
+        stops = len(book.state.stop_outbox)
         record = LineRecord(
             plant=book.state.plant,
             line=book.state.line,
@@ -155,6 +162,7 @@ class Line:
             refusals=news.refusals,
             events=news.events,
             holds=news.holds,
+            stops=news.stops,
         )
         adopted = await self._store(record)
         self._recording = False
@@ -162,7 +170,7 @@ class Line:
             workflow.logger.warning("the ledger holds a newer checkpoint of this line; going on from there")
             self._use(LineState.model_validate_json(adopted), self._plant)
         else:
-            self._deliverable, self._deliverable_holds = undelivered, untold
+            self._deliverable, self._deliverable_holds, self._deliverable_stops = undelivered, untold, stops
 
     async def _store(self, record: LineRecord) -> str | None:
         while True:
@@ -188,6 +196,18 @@ class Line:
             await start_hold(trigger.scope.plant, opened.hold, trigger)
             book.state.hold_outbox.pop(0)
             self._deliverable_holds -= 1
+            if wants_new_run(self._given.history_limit):
+                return
+
+    async def _deliver_stops(self) -> None:
+        """A stop's own process takes over; a micro-stop stays in the ledger, where it is counted."""
+        book = self._ready_book()
+        while self._deliverable_stops and book.state.stop_outbox:
+            fact = book.state.stop_outbox[0]
+            if not fact.micro:
+                await start_or_tell(fact)
+            book.state.stop_outbox.pop(0)
+            self._deliverable_stops -= 1
             if wants_new_run(self._given.history_limit):
                 return
 
@@ -283,6 +303,7 @@ class Line:
             await self._answer_people()
             await self._record()
             await self._deliver_holds()
+            await self._deliver_stops()
             await self._deliver()
             await workflow.wait_condition(lambda: self._is_waited_for() or workflow.all_handlers_finished())
         book = self._ready_book()
@@ -290,7 +311,7 @@ class Line:
 
     def _is_waited_for(self) -> bool:
         people = self._hand_overs or self._parked_decisions or self._reconfigure
-        waiting = people or self._deliverable or self._deliverable_holds
+        waiting = people or self._deliverable or self._deliverable_holds or self._deliverable_stops
         return bool(waiting) or self._ready_book().has_news()
 
     async def _decide_parked(self, decision: DecideParked) -> None:

@@ -101,7 +101,9 @@ async def _work(plant_file: Path, settings: Settings, health_port: int | None, e
                     }
                 )
 
-            tasks.create_task(run_plant_worker(client, plant, books, erp, channels=channels, on_ready=ready))
+            tasks.create_task(
+                run_plant_worker(client, plant, books, erp, channels=channels, clock=settings.clock, on_ready=ready)
+            )
     finally:
         await books.close()
         await erp.aclose()
