@@ -9,7 +9,7 @@ from pydantic import Field
 
 from domain.state import State
 from signals.base import UtcTime
-from signals.downtime import StopStretch
+from signals.downtime import StopStretch, TimeClass
 from signals.packml import MachineState
 
 
@@ -77,4 +77,8 @@ class StopTracker(State):
     current: StopStretch | None = Field(default=None, description="what goes on, from its beginning")
     incident: Incident | None = None
     fresh: list[AlarmSeen] = Field(default_factory=list[AlarmSeen], description="alarms of the instant `at`")
+    times: dict[str, dict[TimeClass, int]] = Field(
+        default_factory=dict[str, dict[TimeClass, int]],
+        description="microseconds by shift and class, of stretches that have ended; the latest 12 shifts",
+    )
     recent: list[AlarmSeen] = Field(default_factory=list[AlarmSeen], description="alarms before it; at most 60")

@@ -14,6 +14,7 @@ from typing import NamedTuple
 from domain.context import StationContext
 from domain.machine_time import DOWNTIME, IDLE, RUNNING, WAITING, line_time, word_of
 from domain.plant import LineConfig, PlantConfig, StationConfig, TagKind
+from domain.stop_account import book_time
 from domain.stop_state import AlarmSeen, Blind, Incident, StationSeen, StopTracker
 from signals.downtime import StopAlarm, StopFact, StopStretch, TimeClass
 from signals.events import (
@@ -69,7 +70,7 @@ class StopWatch:
         self, tracker: StopTracker, plant: PlantConfig, line: LineConfig, listener: Listener | None = None
     ) -> None:
         self.tracker = tracker
-        self._plant = plant.plant.id
+        self._rules = plant
         self._line = line
         self._config = plant.downtime
         self._listener = listener
@@ -187,8 +188,10 @@ class StopWatch:
         if tracker.current is None or moment.texts() != tracker.said:
             closed = tracker.current.model_copy(update={"ended_at": at}) if tracker.current is not None else None
             tracker.said, tracker.current = moment.texts(), _stretch(moment, at)
-            if closed is not None and self._listener is not None:
-                self._listener(closed)
+            if closed is not None:
+                book_time(tracker.times, self._rules, closed.time_class, closed.started_at, at)
+                if self._listener is not None:
+                    self._listener(closed)
             self._turn(closed, moment.time_class, at)
         if tracker.fresh:
             incident = tracker.incident
@@ -343,7 +346,7 @@ class StopWatch:
         name = stop_id(incident.started_at)
         self._facts[name] = StopFact(
             stop=name,
-            plant=self._plant,
+            plant=self._rules.plant.id,
             line=self._line.id,
             version=incident.version,
             started_at=incident.started_at,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from decimal import Decimal
 from itertools import pairwise
 
 import pytest
@@ -13,6 +14,8 @@ from domain.context import apply_context
 from domain.line import LineBook
 from domain.line_state import LineState
 from domain.machine_time import DOWNTIME
+from domain.oee import account_of
+from domain.stop_account import MOST_SHIFTS, line_times
 from domain.stop_state import StopTracker
 from domain.stops import MOST_STRETCHES, StopWatch
 from signals.downtime import StopFact, StopStretch, TimeClass
@@ -256,13 +259,13 @@ def scripts(draw: st.DrawFn) -> list[MachineEvent]:
     return script.events
 
 
-def at_once(events: list[MachineEvent], until: datetime) -> dict[str, StopFact]:
+def at_once(events: list[MachineEvent], until: datetime) -> LineBook:
     line = stop_book()
     batch = EventBatch(
         source="edge-1", first_seq=1, last_seq=len(events), events=tuple(sequenced(events)), watermark=until
     )
     line.ingest(batch)
-    return told(line)
+    return line
 
 
 @settings(max_examples=200, deadline=None)
@@ -271,7 +274,8 @@ def test_stops_are_the_same_whatever_the_batches_the_sources_and_the_restarts(
     events: list[MachineEvent], data: st.DataObject
 ) -> None:
     end = events[-1].at + timedelta(hours=1)
-    expected = at_once(events, end)
+    whole = at_once(events, end)
+    expected = told(whole)
     # Each station has a gateway of its own; whole-line gaps come by the first.
     sources: dict[str, list[MachineEvent]] = {}
     for event in events:
@@ -304,6 +308,39 @@ def test_stops_are_the_same_whatever_the_batches_the_sources_and_the_restarts(
             line = LineBook(LineState.model_validate_json(line.state.model_dump_json()), line.plant)
     line.advance(end)
     assert told(line) == expected
+    assert known_time(line) == known_time(whole)
+    micros = sum(int(seconds * 1_000_000) for found in times_of(whole).values() for seconds in found.values())
+    assert len(times_of(whole)) == MOST_SHIFTS or micros == (end - events[0].at) // timedelta(microseconds=1)
+
+
+def times_of(line: LineBook) -> dict[str, dict[TimeClass, Decimal]]:
+    return line_times(line.state.stops, line.plant)
+
+
+def known_time(line: LineBook) -> dict[str, dict[TimeClass, Decimal]]:
+    """Without missing data: a watermark from before the first event begins with some."""
+    return {
+        shift: {c: s for c, s in found.items() if c is not TimeClass.NO_DATA} for shift, found in times_of(line).items()
+    }
+
+
+def test_the_account_of_a_shift_is_what_ran_what_nobody_knows_and_its_stops() -> None:
+    line = stop_book()
+    script = Script().runs().state(3600, "weld", HELD).state(7200, "weld", EXECUTE)
+    script.gap(9000, 9900).state(9900, "weld", EXECUTE).state(10_000, "weld", HELD).state(10_030, "weld", EXECUTE)
+    events = sequenced(script.events)
+    line.ingest(EventBatch(source="s", first_seq=1, last_seq=len(events), events=tuple(events), watermark=at(80_000)))
+    times = line_times(line.state.stops, line.plant)
+    assert times["2026-03-28/night"] == {
+        TimeClass.RUNNING: Decimal(23_400 - 3600 - 900 - 30),
+        TimeClass.STOP: Decimal(3630),
+        TimeClass.NO_DATA: Decimal(900),
+    }
+    shift = account_of(
+        times["2026-03-28/night"],
+        [p for f in told(line).values() for p in parts(f) if p.shift == "2026-03-28/night"],
+    )
+    assert (shift.total, shift.pbt, shift.of(TimeClass.MICRO_STOP)) == (23_400, 22_500, 30)
 
 
 def _begin(event: MachineEvent) -> datetime:
@@ -314,7 +351,7 @@ def _begin(event: MachineEvent) -> datetime:
 @given(scripts())
 def test_every_second_is_in_one_stop_at_most_and_parts_sum_to_it_exactly(events: list[MachineEvent]) -> None:
     end = events[-1].at + timedelta(hours=1)
-    facts = list(at_once(events, end).values())
+    facts = list(told(at_once(events, end)).values())
     timeline = stretches(events, end)
     # The line's time has no hole, and what it stood is what the stops hold, second by second.
     assert all(a.ended_at == b.started_at for a, b in pairwise(timeline))
