@@ -13,6 +13,7 @@ import sys
 import tempfile
 import tomllib
 from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ from ledger.connect import open_ledger
 from ledger.port import LedgerPort
 from signals.decisions import Answer, AssignOrder, CancelOrderRequest, DecideCase, VoidOrder
 from signals.documents import CaseAction
+from signals.downtime import AcknowledgeStop, CapacityState, DecideCapacity, EstimateRecovery, SplitStop
 from signals.holds import CommentHold, HoldState
 from signals.ids import (
     compensation_workflow_id,
@@ -38,6 +40,7 @@ from signals.transactions import ConfirmProduction, Reverse
 from tests.workflows.bench import INSPECT, LINE, PRESS, T0, Bench, plant_config
 from tests.workflows.hold_bench import HoldBench, K, StockErp, hold_plant
 from tests.workflows.refusing_erp import CLOSED, RefusingErp, decided, decision, the_case
+from tests.workflows.stop_bench import StopBench, UpkeepErp, stop_plant
 from workers.data_converter import data_converter
 from workers.plant_worker import WorkerOptions
 from workers.temporal_server import EmbeddedTemporal, ServerOptions
@@ -235,6 +238,29 @@ async def record_holds(client: Client, ledger: LedgerPort, options: WorkerOption
     return await write(bench, "QualityHold", hold_workflow_id(bench.id, bench.hold), f"{release}-held")
 
 
+async def stopped(bench: StopBench) -> None:
+    """A breakdown through short runs: acknowledged, told to maintenance and planning, split, over, closed."""
+    bench.alarm = "E17"
+    await bench.stands(history_limit=40)
+    await bench.until_stop(lambda r: any(x.fired_at for x in r.rungs))
+    await bench.done(AcknowledgeStop)
+    recovery = datetime.now(UTC).replace(microsecond=0) + timedelta(hours=3)
+    await bench.done(EstimateRecovery, recovery_at=recovery)
+    await bench.done(DecideCapacity, approve=True, recovery_at=recovery, user="planner-1", role="planner")
+    await bench.until_stop(lambda r: r.capacity is CapacityState.POSTED)
+    await bench.done(SplitStop, at=bench.since + timedelta(seconds=20), reason="material")
+    await bench.tell(end=datetime.now(UTC))
+    await bench.ended()
+
+
+async def record_stops(client: Client, ledger: LedgerPort, options: WorkerOptions, release: str) -> list[Path]:
+    bench = StopBench(client, ledger, stop_plant("rec-stopped"), erp=UpkeepErp(), options=options)
+    bench.release(ORDER, 20)
+    await ledger.take_order(bench.erp.orders[ORDER])
+    await play(bench, stopped)
+    return await write(bench, "Downtime", bench.workflow_id, f"{release}-stopped")
+
+
 async def record(release: str, folder: Path, *, only: str = "") -> list[Path]:
     """Play all scenarios and write their histories; the files written."""
     written: list[Path] = []
@@ -263,12 +289,13 @@ async def record(release: str, folder: Path, *, only: str = "") -> list[Path]:
             written += await write(bench, "Notify", notification_workflow_id(bench.id, "case:1:1"), f"{release}-told")
             written += await record_exceptions(client, ledger, options, release)
             written += await record_holds(client, ledger, options, release)
+            written += await record_stops(client, ledger, options, release)
         finally:
             await ledger.close()
     return written
 
 
-PARTS = {"exceptions": record_exceptions, "holds": record_holds}
+PARTS = {"exceptions": record_exceptions, "holds": record_holds, "stops": record_stops}
 """What can be recorded alone."""
 
 
@@ -300,7 +327,7 @@ def cleaned(part: Any) -> Any:
 
 
 def main() -> None:
-    """Replace this release's files; with the argument `exceptions` or `holds` only those of these workflows."""
+    """Replace this release's files; with the argument `exceptions`, `holds` or `stops` only those of these workflows."""
     only = sys.argv[1] if sys.argv[1:2] and sys.argv[1] in PARTS else ""
     release = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
     with tempfile.TemporaryDirectory() as folder:
