@@ -14,11 +14,10 @@ from activities.holds import CALLS_PER_ATTEMPT
 from activities.people import granted_actor
 from domain.clock import PlantClock
 from domain.plant import PlantConfig
-from domain.plant_notify import NotifyConfig
-from domain.plant_quality import QualityConfig
 from domain.reallocation import late_demands, proposals
 from domain.stop_permissions import may_act_on_stop
 from domain.stop_process import StopSettings
+from domain.stop_rules import StopRules
 from erp.port import ErpPort
 from ledger.port import LedgerPort
 from signals.base import ZERO, Code, Message, UtcTime
@@ -89,13 +88,10 @@ class StopActivities:
         if ref.plant != self._plant.plant.id or line is None:
             message = f"this worker serves plant {self._plant.plant.id}, which has no line {ref.plant}/{ref.line}"
             raise ApplicationError(message, type=ErrorType.BAD_INPUT.value, non_retryable=True)
-        stations = tuple(s.model_copy(update={"tags": (), "cycle": None, "availability": ""}) for s in line.stations)
-        own = line.model_copy(update={"stations": stations, "pacing": line.pacing_station.id, "opcua": None})
-        cut = {"lines": (own,), "quality": QualityConfig(), "notify": NotifyConfig()}
         return StopLoaded(
             record=await self._ledger.stop(ref.plant, ref.line, ref.stop),
             settings=StopSettings(
-                plant=self._plant.model_copy(update=cut),
+                plant=StopRules.of(self._plant, line),
                 clock=self._clock,
                 mode=self._plant.posting.mode,
                 attempt_seconds=self._plant.erp.timeout_seconds * CALLS_PER_ATTEMPT + 5,

@@ -15,6 +15,7 @@ from typing import NamedTuple
 from domain.plant import PlantConfig, ShiftConfig, SiteConfig
 from domain.plant_downtime import DowntimeConfig, RungConfig, Timer
 from domain.shifts import shift_at
+from domain.stop_rules import StopRules
 from domain.working_time import after_working_time
 from signals.downtime import LadderRung, StopFact, StopPart, TimeClass
 
@@ -52,7 +53,9 @@ def noticed_at(parts: Sequence[StopPart], known_at: datetime) -> datetime:
     return max(known_at, loud) if loud is not None else known_at
 
 
-def rungs_for(plant: PlantConfig, given: LadderInput, rungs: Sequence[LadderRung] = ()) -> tuple[LadderRung, ...]:
+def rungs_for(
+    plant: PlantConfig | StopRules, given: LadderInput, rungs: Sequence[LadderRung] = ()
+) -> tuple[LadderRung, ...]:
     """All rungs as they stand now: the fired ones unchanged, then the open ones of this ladder by their due time."""
     fired = [r for r in rungs if r.fired_at is not None]
     if given.ended or given.quiet:
@@ -61,17 +64,27 @@ def rungs_for(plant: PlantConfig, given: LadderInput, rungs: Sequence[LadderRung
     if given.acknowledged_at is not None and resolution is None:
         resolution = given.acknowledged_at
     opened: list[LadderRung] = []
-    if given.acknowledged_at is None:
-        opened += _open(plant, "response", given.since, given, fired)
-    elif given.acknowledged_until is not None:
-        opened += _open(plant, "response", given.acknowledged_until, given, fired)
+    response = _response_from(given, fired)
+    if response is not None:
+        opened += _open(plant, "response", response, given, fired)
     if resolution is not None:
         opened += _open(plant, "resolution", resolution, given, fired)
     return (*fired, *sorted(opened, key=lambda r: (r.due_at, r.timer, r.level)))
 
 
+def _response_from(given: LadderInput, fired: Sequence[LadderRung]) -> datetime | None:
+    """When the response timer began; None while an acknowledgement holds for good.
+
+    Once it has called somebody its beginning stays: explaining the stop another way calls nobody a second time.
+    """
+    if given.acknowledged_at is not None:
+        return given.acknowledged_until
+    begun = [r.armed_at for r in fired if r.timer == "response" and r.armed_at is not None]
+    return min(begun, default=given.since)
+
+
 def _open(
-    plant: PlantConfig, timer: Timer, armed_at: datetime, given: LadderInput, fired: Sequence[LadderRung]
+    plant: PlantConfig | StopRules, timer: Timer, armed_at: datetime, given: LadderInput, fired: Sequence[LadderRung]
 ) -> list[LadderRung]:
     """A timer's rungs that have not fired since it was armed. None is due before a lower one."""
     steps = plant.downtime.rungs_of(timer)
@@ -94,12 +107,12 @@ def _is_open_at(rung: LadderRung | None, at: datetime | None) -> bool:
     return rung is None or (at is not None and rung.fired_at is not None and rung.fired_at >= at)
 
 
-def _after(plant: PlantConfig, start: datetime, minutes: float) -> datetime:
+def _after(plant: PlantConfig | StopRules, start: datetime, minutes: float) -> datetime:
     return after_working_time(plant.plant, plant.shifts, start, timedelta(minutes=max(minutes, 0)))
 
 
 def _rung(
-    plant: PlantConfig, timer: Timer, level: int, step: RungConfig, armed_at: datetime, due: datetime
+    plant: PlantConfig | StopRules, timer: Timer, level: int, step: RungConfig, armed_at: datetime, due: datetime
 ) -> LadderRung:
     users = on_call(plant.downtime, plant.plant, plant.shifts, step.roles, due)
     return LadderRung(level=level, timer=timer, due_at=due, roles=step.roles, users=users, armed_at=armed_at)
@@ -122,7 +135,7 @@ def _name(rung: LadderRung) -> tuple[str, datetime | None, int]:
 
 
 def handed_over(
-    plant: PlantConfig, given: LadderInput, rungs: Sequence[LadderRung], now: datetime
+    plant: PlantConfig | StopRules, given: LadderInput, rungs: Sequence[LadderRung], now: datetime
 ) -> tuple[LadderRung, ...]:
     """Fired steps that nobody has answered, with the people of the shift that runs now where they are others.
 
@@ -136,7 +149,7 @@ def handed_over(
     )
     if answered:
         return ()
-    base = given.acknowledged_until if given.acknowledged_at is not None else given.since
+    base = _response_from(given, [r for r in rungs if r.fired_at is not None])
     waiting = [r for r in rungs if r.fired_at is not None and r.timer == "response" and r.armed_at == base]
     changed: list[LadderRung] = []
     for rung in waiting:
@@ -152,7 +165,9 @@ def retarget(rungs: Sequence[LadderRung], changed: Sequence[LadderRung]) -> tupl
     return tuple(new.get(_name(r), r) for r in rungs)
 
 
-def next_wake(plant: PlantConfig, given: LadderInput, rungs: Sequence[LadderRung], now: datetime) -> datetime | None:
+def next_wake(
+    plant: PlantConfig | StopRules, given: LadderInput, rungs: Sequence[LadderRung], now: datetime
+) -> datetime | None:
     """When to look again if nothing happens: the next rung, or the end of a shift that matters."""
     if given.ended:
         return None

@@ -13,7 +13,7 @@ from pydantic import Field
 from domain.clock import PlantClock
 from domain.erp_step import ErpStep
 from domain.machine_time import DOWNTIME
-from domain.plant import LineConfig, PlantConfig
+from domain.plant import LineConfig
 from domain.roles import Role
 from domain.state import State
 from domain.stop_ladder import (
@@ -29,6 +29,7 @@ from domain.stop_ladder import (
     rungs_for,
 )
 from domain.stop_parts import parts_of
+from domain.stop_rules import StopRules
 from domain.working_time import after_working_time
 from signals.base import Message, UtcTime
 from signals.decisions import Answer, PostingMode
@@ -51,9 +52,9 @@ KEPT_ANSWERS = 100
 
 
 class StopSettings(Message):
-    """What the plant file says, cut down to the stop's own line."""
+    """What the plant file says of the stop's own line, and how bookings are made."""
 
-    plant: PlantConfig
+    plant: StopRules
     clock: PlantClock = PlantClock()
     mode: PostingMode = PostingMode.POST
     attempt_seconds: float = 60
@@ -81,9 +82,7 @@ class StopProcess(State):
 
     @property
     def line(self) -> LineConfig:
-        found = self.settings.plant.line(self.record.line)
-        assert found is not None
-        return found
+        return self.settings.plant.line
 
     @classmethod
     def begun(cls, record: StopRecord, settings: StopSettings, now: datetime) -> StopProcess:

@@ -257,7 +257,8 @@ async def record_stops(client: Client, ledger: LedgerPort, options: WorkerOption
     bench = StopBench(client, ledger, stop_plant("rec-stopped"), erp=UpkeepErp(), options=options)
     bench.release(ORDER, 20)
     await ledger.take_order(bench.erp.orders[ORDER])
-    await play(bench, stopped)
+    async with asyncio.timeout(SECONDS), bench.working():
+        await stopped(bench)
     return await write(bench, "Downtime", bench.workflow_id, f"{release}-stopped")
 
 
@@ -327,7 +328,7 @@ def cleaned(part: Any) -> Any:
 
 
 def main() -> None:
-    """Replace this release's files; with the argument `exceptions`, `holds` or `stops` only those of these workflows."""
+    """Replace this release's files; with a name of PARTS as argument only those of its workflows."""
     only = sys.argv[1] if sys.argv[1:2] and sys.argv[1] in PARTS else ""
     release = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
     with tempfile.TemporaryDirectory() as folder:
