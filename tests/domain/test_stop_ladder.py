@@ -164,7 +164,7 @@ class Climber:
 ACTS = st.lists(
     st.tuples(
         st.integers(1, 600),
-        st.sampled_from(["acknowledge", "shelve", "plan", "unplan", "end", "reopen"]),
+        st.sampled_from(["acknowledge", "shelve", "plan", "unplan", "end", "reopen", "explain"]),
         st.integers(1, 120),
     ),
     max_size=6,
@@ -179,6 +179,8 @@ def apply(given_one: LadderInput, act: str, now: datetime, minutes: int) -> Ladd
             return given_one._replace(acknowledged_at=now, acknowledged_until=until)
         case "shelve":
             return given_one._replace(shelved_until=until)
+        case "explain":
+            return given_one._replace(since=NIGHT + timedelta(minutes=minutes))
         case "plan" | "unplan":
             return given_one._replace(quiet=act == "plan")
         case _:
@@ -208,6 +210,9 @@ def test_no_level_is_left_out_and_none_is_fired_twice(acts: list[tuple[int, str,
     for timer, armed, level in once:
         levels.setdefault((timer, armed), []).append(level)
     assert all(found == list(range(1, len(found) + 1)) for found in levels.values())
+    # Explaining the stop another way begins no timer anew; only an acknowledgement that expires does.
+    beginnings = [armed for timer, armed in levels if timer == "response"]
+    assert len(beginnings) <= 1 + sum(act == "acknowledge" for _, act, _ in acts)
     assert all(now >= due for *_, due, now in climber.calls)
     # Looking more often changes nothing: neither who is called nor when.
     assert climb(acts, []).calls == climber.calls
