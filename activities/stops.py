@@ -95,6 +95,7 @@ class StopActivities:
                 clock=self._clock,
                 mode=self._plant.posting.mode,
                 attempt_seconds=self._plant.erp.timeout_seconds * CALLS_PER_ATTEMPT + 5,
+                books=tuple(t for t, declared in self._erp.capabilities.transactions.items() if declared.supported),
             ),
         )
 

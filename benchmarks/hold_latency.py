@@ -35,6 +35,7 @@ from workers.plant_file import load_plant
 PIECES = 4
 BAD = 2
 BLOCKED = "07"
+WARM_UP = 0
 CHANGEOVER = 4.0
 NOMINAL, UPPER = 412, 430
 TAGS = {
@@ -114,7 +115,7 @@ def _every(tag: str) -> str:
 
 
 def scenario(line: int, runs: int, cycle: float) -> str:
-    """Each run is an order with its two bad pieces in the middle."""
+    """Each run is an order with its two bad pieces in the middle; the first one is good throughout and warms up."""
     head = f"""
 line = "Line{line}"
 start = "control"
@@ -126,6 +127,12 @@ cycle_noise = 0.2
 changeover_seconds = {CHANGEOVER}
 measurement = [{{ tag = "Force", nominal = {NOMINAL}.0, noise = 6.0, unit = "kN", decimals = 1 }}]
 """
+    warm_up = f"""
+[[run]]
+order = "{order_of(line, WARM_UP)}"
+batch = "B0"
+quantity = {PIECES}
+"""
     parts = [
         f"""
 [[run]]
@@ -134,7 +141,7 @@ batch = "B{run}"
 quantity = {PIECES}
 [[drift]]
 station = "press"
-run = {run}
+run = {run + 1}
 piece = 2
 tag = "Force"
 offset = 40.0
@@ -142,7 +149,7 @@ pieces = {BAD}
 """
         for run in range(1, runs + 1)
     ]
-    return head + "".join(parts)
+    return head + warm_up + "".join(parts)
 
 
 def seed(lines: int, runs: int) -> dict[str, Any]:
@@ -154,7 +161,7 @@ def seed(lines: int, runs: int) -> dict[str, Any]:
             "quantity": PIECES, "unit": "PC", "type": "PP01", "storage_location": "FG01", "operations": [operation],
         }
         for line in range(1, lines + 1)
-        for run in range(1, runs + 1)
+        for run in range(WARM_UP, runs + 1)
     ]  # fmt: skip
     return {
         "orders": orders,
@@ -174,18 +181,18 @@ async def measure(lines: int, holds: int, cycle: float, workers: int, folder: Pa
         await house.start_edge()
         await house.until_edge_watches()
         expected = lines * runs
-        await house.until("all orders run", lambda: _running(folder, expected), 300, 1)
+        await house.until("all orders run", lambda: _running(folder, expected + lines), 300, 1)
         began = time.monotonic()
         loads = [os.getloadavg()[0]]
         for control in controls:
             (await house.http.post(f"{control}/_control/start")).raise_for_status()
-        slowest = runs * (PIECES * cycle * 1.2 + CHANGEOVER + 3) + 120
+        slowest = (runs + 1) * (PIECES * cycle * 1.2 + CHANGEOVER + 3) + 120
         deadline = began + slowest * 2
         while time.monotonic() < deadline:
             await asyncio.sleep(2)
             loads.append(os.getloadavg()[0])
             books = await house.sap("books")
-            if _blocked_orders(books) >= expected and _received(books) >= expected * PIECES:
+            if _blocked_orders(books) >= expected and _received(books) >= (expected + lines) * PIECES:
                 break
         figures = read_books(folder, await house.sap("books"))
         figures |= {

@@ -172,6 +172,7 @@ class StationConfig(Message):
     work_centre: str = ""
     tags: tuple[TagConfig, ...] = Field(default=(), alias="tag")
     cycle: CycleRules | None = Field(default=None, description="quantities come from program cycles, not from counters")
+    asset: str = Field(default="", description="what maintenance repairs: its number in the ERP; empty: the line's")
     min_stop_seconds: int = Field(default=60, ge=0, description="a shorter stop is a micro-stop")
     availability: str = Field(
         default="", description="tag whose loss means that every tag of the station is lost; one event then says so"

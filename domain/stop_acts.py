@@ -11,6 +11,7 @@ from domain.machine_time import DOWNTIME
 from domain.plant_downtime import INVALID
 from domain.stop_process import StopProcess
 from domain.stop_reasons import is_known, reason_text, takes_capacity
+from signals.bookings import TransactionType
 from signals.downtime import (
     AcknowledgeStop,
     CapacityState,
@@ -198,7 +199,10 @@ def _estimate(state: StopProcess, act: EstimateRecovery, now: datetime) -> Outco
     state.change(expected_recovery=act.recovery_at)
     state.look_for_reallocation = True
     config = state.settings.plant.downtime
-    wanted = config.capacity != "off" and any(takes_capacity(config, p.reason) for p in record.parts if p.reason)
+    can = TransactionType.ADJUST_CAPACITY in state.settings.books
+    wanted = (
+        can and config.capacity != "off" and any(takes_capacity(config, p.reason) for p in record.parts if p.reason)
+    )
     if not wanted:
         return True, "noted"
     state.change(capacity=CapacityState.PROPOSED, capacity_percent=act.available_percent)

@@ -16,7 +16,7 @@ from domain.machine_time import DOWNTIME
 from domain.shifts import production_day
 from domain.stop_process import StopProcess
 from domain.stop_reasons import is_breakdown, wants_notification
-from signals.bookings import ActivityAmount
+from signals.bookings import ActivityAmount, TransactionType
 from signals.downtime import CapacityState, StopPart
 from signals.ids import posting_key, short_hash
 from signals.transactions import AdjustCapacity, CloseDowntime, OpenDowntime, ReportTime, Transaction
@@ -58,8 +58,10 @@ def _told_part(state: StopProcess) -> StopPart | None:
 
 def _opening(state: StopProcess) -> ErpStep | None:
     part = _told_part(state)
-    asset = state.line.downtime.asset
-    if part is None or not asset or _made(state, OPEN):
+    if part is None or _made(state, OPEN) or TransactionType.OPEN_DOWNTIME not in state.settings.books:
+        return None
+    asset = _asset(state, part.started_at)
+    if not asset:
         return None
     record = state.record
     centre = f" [{part.cost_centre}]" if part.cost_centre else ""
@@ -69,6 +71,14 @@ def _opening(state: StopProcess) -> ErpStep | None:
         breakdown=is_breakdown(state.settings.plant.downtime, part.reason), reason=part.reason,
         text=f"{part.reason_text or part.reason}{centre}"[:TEXT_LENGTH],
     ))  # fmt: skip
+
+
+def _asset(state: StopProcess, at: datetime) -> str:
+    """What maintenance repairs: the asset of the station at fault, else the line's."""
+    stretches = state.record.fact.stretches
+    here = next((s for s in stretches if s.started_at <= at and (s.ended_at is None or at < s.ended_at)), stretches[0])
+    station = state.line.station(here.station)
+    return (station.asset if station is not None else "") or state.line.downtime.asset
 
 
 def _closing(state: StopProcess, now: datetime) -> ErpStep | None:
@@ -87,6 +97,8 @@ def _closing(state: StopProcess, now: datetime) -> ErpStep | None:
 def _minutes(state: StopProcess, now: datetime) -> list[ErpStep]:
     """Once it is over and explained: each part's minutes on its order's operation, where the plant names a slot."""
     slot = state.settings.plant.downtime.time_activity
+    if TransactionType.REPORT_TIME not in state.settings.books:
+        return []
     if not slot or not state.is_settled(now) or not state.record.is_classified or _made(state, MINUTES):
         return []
     return [
@@ -112,6 +124,8 @@ def _in_minutes(part: StopPart) -> Decimal:
 def _capacity(state: StopProcess, now: datetime) -> ErpStep | None:
     record = state.record
     if record.capacity is not CapacityState.APPROVED or record.expected_recovery is None:
+        return None
+    if TransactionType.ADJUST_CAPACITY not in state.settings.books:
         return None
     if any(s.number == state.capacity_step and not s.is_over for s in state.steps) or not work_centre_of(state):
         return None

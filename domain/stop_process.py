@@ -32,6 +32,7 @@ from domain.stop_parts import parts_of
 from domain.stop_rules import StopRules
 from domain.working_time import after_working_time
 from signals.base import Message, UtcTime
+from signals.bookings import TransactionType
 from signals.decisions import Answer, PostingMode
 from signals.downtime import (
     CapacityState,
@@ -58,6 +59,7 @@ class StopSettings(Message):
     clock: PlantClock = PlantClock()
     mode: PostingMode = PostingMode.POST
     attempt_seconds: float = 60
+    books: tuple[TransactionType, ...] = Field(default=(), description="what of it the ERP can book")
 
 
 class StopProcess(State):

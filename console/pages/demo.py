@@ -62,7 +62,7 @@ BUTTONS = (
     Button("plug", "Plug the ERP in",
            "What was kept is posted, oldest first; nothing twice. The three books come together again."),
     Button("break", "Break the machine",
-           "The welding station stops with an alarm for 45 s of plant time; the others run on until they starve."),
+           "The welding station stops with an alarm for 75 s of plant time; the others run on until they starve."),
     Button("bad-part", "Make a bad part",
            "The next piece is spoilt at the press and found at the inspection: one scrap, with its reason."),
     Button("drift", "Let it drift",

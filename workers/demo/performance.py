@@ -25,6 +25,7 @@ from workers.demo.screen import plain_line, render, save_screenshot
 from workers.demo.script import Acts, curtain_up, play
 from workers.demo.show import Show
 from workers.demo.stage import Stage
+from workers.demo.stops import stop_differences, stopped
 from workers.demo.watch import Snapshot, WaitedInVain, Watch
 
 PLAIN_SECONDS = 5.0
@@ -260,7 +261,7 @@ async def _closing(stage: Stage, options: DemoOptions, last: Snapshot, failure: 
     own = own_books(traces, totals)
     compared = compare(last.truth, own, last.books, stage.seed_data["stock"], options.mode)
     differences = [*([failure] if failure else []), *compared.differences,
-                   *hold_differences(last.holds, last.books)]  # fmt: skip
+                   *hold_differences(last.holds, last.books), *stop_differences(last.stops)]  # fmt: skip
     return {
         "agree": not differences,
         "missing": compared.missing,
@@ -268,6 +269,7 @@ async def _closing(stage: Stage, options: DemoOptions, last: Snapshot, failure: 
         "in_doubt": own.in_doubt,
         "open_cases": len(last.cases),
         "holds": held(last.holds),
+        "stops": stopped(last.stops),
         "parked": len(await stage.ledger.parked(stage.plant_id)),
         "order": stage.orders[0],
         "orders": stage.orders,

@@ -16,6 +16,7 @@ from temporalio.service import RPCError
 
 from signals.decisions import Answer, ApprovePostings, DecideCase, PostingMode
 from signals.documents import Case, CaseAction, CaseKind
+from signals.downtime import ReasonStatus, StopRecord
 from signals.errors import BadInput, NoAnswer
 from signals.holds import HoldRecord, HoldState
 from signals.ids import order_workflow_id, short_hash
@@ -23,11 +24,12 @@ from signals.status import OrderStatus
 from workers.demo.books import Place
 from workers.demo.people import ENGINEER, MANAGER, SUPERVISOR
 from workers.demo.stage import Stage
+from workers.demo.stops import take_care
 from workers.demo.watch import Snapshot, Watch
 
 FIRST_OPERATION = "0010"
 BROKEN_STATION = "weld"
-BROKEN_PLANT_SECONDS = 45.0
+BROKEN_PLANT_SECONDS = 75.0
 HAND_ENTRY_PIECES = 3
 DRIFTING_PIECES = 3
 RESTART_SECONDS = 3.0
@@ -171,6 +173,20 @@ class Acts:
             self._say(f"hold {hold}: {MANAGER} has signed too")
         return 1
 
+    async def tend_stops(self) -> int:
+        """Every stop that waits for it: the operator acknowledges it, and says why the line stands. How many."""
+        done = 0
+        for stop in filter(waits_for_a_reason, self._watch.last.stops):
+            try:
+                said = await take_care(self._stage, stop)
+            except (BadInput, NoAnswer) as error:
+                self._say(f"stop of {stop.line} could not be tended yet: {error}")
+                continue
+            if said:
+                self._say(said)
+                done += 1
+        return done
+
     async def approve_for_ever(self) -> None:
         """Mode approve: somebody lets out what waits, once a second."""
         while True:
@@ -243,6 +259,7 @@ async def play(stage: Stage, watch: Watch, acts: Acts, say: Say, screenshot: Cal
     screenshot()
     await acts.plug_in()
     await acts.break_machine()
+    tending = asyncio.create_task(_tend_stops(watch, acts))
     if not shadow:
         await _adopt_hand_entry(watch, acts)
     await _decide_holds(watch, acts)
@@ -250,6 +267,15 @@ async def play(stage: Stage, watch: Watch, acts: Acts, say: Say, screenshot: Cal
     await _decide_holds(watch, acts)
     await watch.until(lambda seen: seen.all_closed, "closing both orders", CLOSING_SECONDS)
     say("both orders are closed")
+    await watch.until(
+        lambda seen: bool(seen.stops) and all(s.state.is_over for s in seen.stops if s.fact.ended_at),
+        "closing the stops", CLOSING_SECONDS,
+    )  # fmt: skip
+    tending.cancel()
+    for stop in watch.last.stops:
+        centres = ", ".join(dict.fromkeys(p.cost_centre for p in stop.parts if p.cost_centre))
+        told = f", maintenance knows it as {stop.notification}" if stop.notification else ""
+        say(f"stop of {stop.line}: {stop.state.value}, cost centre {centres or 'none'}{told}")
 
 
 async def _adopt_hand_entry(watch: Watch, acts: Acts) -> None:
@@ -259,6 +285,18 @@ async def _adopt_hand_entry(watch: Watch, acts: Acts) -> None:
             return
         await watch.look()
         await asyncio.sleep(1)
+
+
+async def _tend_stops(watch: Watch, acts: Acts) -> None:
+    """For ever: a stop is found once it has outlived the threshold; then the operator has a word."""
+    while True:
+        await watch.until(lambda seen: any(map(waits_for_a_reason, seen.stops)), "a stop", 86_400)
+        await acts.tend_stops()
+        await asyncio.sleep(1)
+
+
+def waits_for_a_reason(stop: StopRecord) -> bool:
+    return not stop.state.is_over and any(p.status is ReasonStatus.UNKNOWN for p in stop.parts)
 
 
 async def _decide_holds(watch: Watch, acts: Acts) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 
 from ledger.port import OrderRecord
 from signals.documents import Case, PostingState
+from signals.downtime import StopRecord, StopSearch
 from signals.holds import HoldRecord, HoldSearch
 from signals.orders import OrderPhase
 from workers.demo.books import CONFIRMATIONS, Figures, Pieces, Place, erp_figures, machine_figures
@@ -34,6 +35,7 @@ class Snapshot:
     edge_alive: bool
     outage_seconds: float
     holds: tuple[HoldRecord, ...] = ()
+    stops: tuple[StopRecord, ...] = ()
     machine: Figures = field(init=False)
     counted: Figures = field(init=False)
     erp: Figures = field(init=False)
@@ -79,6 +81,7 @@ class Snapshot:
         parts = [f"order {name} is {record.phase or 'not taken in'}" for name, record in self.records.items()]
         parts += [f"case {c.case_id} ({c.kind.value}, operation {c.operation}) is open" for c in self.cases]
         parts += [f"hold {h.hold} is {h.state.value} (ERP: {h.erp})" for h in self.open_holds]
+        parts += [f"stop {s.stop} is {s.state.value}" for s in self.stops if not s.state.is_over]
         parts += [
             f"posting {o.key} of operation {o.operation} is {o.state.value}" + (f": {o.message}" if o.message else "")
             for record in self.records.values()
@@ -124,6 +127,7 @@ class Watch:
         truth, books = await asyncio.gather(controls.truth(), controls.books())
         records = {o: await stage.ledger.load_order(stage.plant_id, o) for o in stage.orders}
         holds = await stage.ledger.holds(stage.plant_id, HoldSearch(open_only=False))
+        stops = await stage.ledger.stops(stage.plant_id, StopSearch(open_only=False))
         self._last = Snapshot(
             seconds=self.seconds,
             at=datetime.now(UTC),
@@ -135,6 +139,7 @@ class Watch:
             edge_alive=stage.edge.running,
             outage_seconds=controls.outage_seconds,
             holds=tuple(holds),
+            stops=tuple(stops),
         )
         async with self._news:
             self._news.notify_all()
