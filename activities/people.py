@@ -9,7 +9,7 @@ from pydantic import Field
 from temporalio import activity
 
 from activities.signatures import signature_fault
-from domain.permissions import may_act
+from domain.permissions import may_act, visible
 from domain.roles import role_named
 from ledger.people_port import Grant, PeopleLedger, SigningKey, User
 from signals.base import Code, Message
@@ -27,6 +27,7 @@ class ActToVerify(Message):
     act: HoldAct
     content_hash: str = Field(description="`signals.people.content_hash(record.content())` of the hold as it stands")
     line: str = Field(default="", description="the hold's line; empty where it concerns the whole plant")
+    hold: str = Field(default="", description="the hold, as the answer for one that does not exist names it")
 
 
 class PeopleActivities:
@@ -47,6 +48,8 @@ class PeopleActivities:
         actor, why = granted_actor(user, claimed, asked.plant)
         if actor is None:
             return why
+        if asked.hold and not visible(actor, asked.plant, asked.line):
+            return f"plant {asked.plant} has no hold {asked.hold}"
         forbidden = may_act(asked.act.model_copy(update={"actor": actor}), plant=asked.plant, line=asked.line)
         if forbidden:
             return forbidden

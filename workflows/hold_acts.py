@@ -91,7 +91,7 @@ class HoldActs:
             return may_act(act, plant=record.plant, line=record.scope.line)
         signature = getattr(act, "signature", None)
         shown = signature.content_hash if signature is not None else content_hash(record.content())
-        asked = ActToVerify(plant=record.plant, act=act, content_hash=shown, line=record.scope.line)
+        asked = ActToVerify(plant=record.plant, act=act, content_hash=shown, line=record.scope.line, hold=record.hold)
         return await workflow.execute_activity_method(
             PeopleActivities.verify_act, asked, start_to_close_timeout=LEDGER_TIMEOUT, retry_policy=FEW_ATTEMPTS
         )
