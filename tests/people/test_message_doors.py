@@ -9,12 +9,12 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 import pytest_asyncio
@@ -36,11 +36,11 @@ from signals.holds import (
     ReassignHold,
     WithdrawHold,
 )
-from signals.ids import exception_workflow_id, line_workflow_id, order_workflow_id, plant_task_queue
+from signals.ids import exception_workflow_id, hold_workflow_id, line_workflow_id, order_workflow_id, plant_task_queue
 from signals.orders import ErpOrderStatus, Operation, ProductionOrder
 from signals.people import Signature, SignatureMeaning, content_hash
 from signals.reports import ParkedItem, ParkedWhy
-from tests.domain.permission_table import COLUMNS, MAY
+from tests.domain.permission_table import MAY
 from tests.people.askers import EVERYBODY, SOME, Answer, Asker, Place, Questions, covers, hire, offered
 from tests.workflows.bench import LINE, PRESS, T0
 from tests.workflows.hold_bench import HoldBench, K, StockErp, hold_plant
@@ -52,7 +52,7 @@ from workflows.line import LineInput
 from workflows.production_order import OrderInput
 
 OTHER_LINE, OTHER_PLANT = "line2", "another-plant"
-ORDER, NOWHERE, MISSING = "1000001", "1000009", "1999999"
+MISSING = "1999999"
 AT_ONCE = 8
 """A workflow takes ten updates at the same time."""
 
@@ -110,38 +110,53 @@ def read(answer: say.Answer) -> Answer:
 
 
 @dataclass
+class Things:
+    """What one asker is asked about; each has its own, so that no process has to remember everybody."""
+
+    order: str
+    nowhere: str
+    """An order that belongs to no line."""
+    case: str
+    posting: UUID
+    hold: str
+
+
+@dataclass
 class Floor:
-    """A running plant of two lines with an order, cases, a parked item and a hold, all of the first line."""
+    """A running plant of two lines; orders, cases, holds and a parked item are of the first one."""
 
     bench: HoldBench
     people: People
     key: Ed25519PrivateKey
-    posting: Any = field(default_factory=uuid4)
     made: int = 0
+    of: dict[Asker, Things] = field(default_factory=dict[Asker, Things])
 
     @property
     def id(self) -> str:
         return self.bench.id
 
     async def furnish(self) -> None:
-        bench = self.bench
-        for number, operation in ((ORDER, "0010"), (NOWHERE, "0900")):
-            bench.erp.orders[number] = self.order_of(number, operation)
-            await bench.ledger.take_order(bench.erp.orders[number])
-        for owner in COLUMNS:
-            await bench.ledger.open_case(self.case_of(owner))
         item = ParkedItem(item="parked-1", plant=self.id, line=LINE, why=ParkedWhy.NO_ORDER, detail="?", at=T0)
-        await bench.ledger.park((item,))
-        for number in (ORDER, NOWHERE, MISSING):
-            await self.start(
-                "ProductionOrder", OrderInput(plant=self.id, order=number), order_workflow_id(self.id, number)
-            )
+        await self.bench.ledger.park((item,))
+        await self.run_order(MISSING)
         await self.start("Line", LineInput(plant=self.id, line=LINE), line_workflow_id(self.id, LINE))
-        given = ExceptionInput(plant=self.id, posting_key=self.posting, order=ORDER)
-        await self.start("ErpException", given, exception_workflow_id(self.id, self.posting))
-        bench.delivered(10)
-        await bench.open(bench.trigger(10, line=LINE))
-        await bench.until_hold(lambda r: r.erp == "blocked")
+        self.bench.delivered(0)
+
+    async def furnish_for(self, asker: Asker) -> None:
+        order, nowhere = await self.new_order("0010"), await self.new_order("0900")
+        things = Things(order, nowhere, f"case-{self.number()}", uuid4(), "")
+        await self.bench.ledger.open_case(self.case_of(asker.role, things))
+        given = ExceptionInput(plant=self.id, posting_key=things.posting, order=order)
+        await self.start("ErpException", given, exception_workflow_id(self.id, things.posting))
+        trigger = self.bench.trigger(10, line=LINE, batch=order)
+        self.of[asker] = replace(things, hold=await self.bench.open(trigger))
+
+    async def new_order(self, operation: str) -> str:
+        number = f"2{self.number()}"
+        self.bench.erp.orders[number] = self.order_of(number, operation)
+        await self.bench.ledger.take_order(self.bench.erp.orders[number])
+        await self.run_order(number)
+        return number
 
     def order_of(self, number: str, operation: str) -> ProductionOrder:
         step = Operation(operation=operation, planned=Decimal(10), unit="PC")
@@ -150,11 +165,11 @@ class Floor:
             status=ErpOrderStatus.RELEASED, operations=(step,),
         )  # fmt: skip
 
-    def case_of(self, owner: str) -> Case:
+    def case_of(self, owner: str, things: Things) -> Case:
         """One that no action settles: whoever may, is told so by the ledger, and it stays as it is."""
         return Case(
-            case_id=f"case-{owner.replace(' ', '-')}", plant=self.id, order=ORDER, kind=CaseKind.TOTALS_DIFFER,
-            owner_role=owner, summary="totals differ", allowed=(), posting_key=self.posting,
+            case_id=things.case, plant=self.id, order=things.order, kind=CaseKind.TOTALS_DIFFER, owner_role=owner,
+            summary="totals differ", allowed=(), posting_key=things.posting,
         )  # fmt: skip
 
     async def start(self, kind: str, given: Any, name: str) -> None:
@@ -175,15 +190,14 @@ class Floor:
         return f"q{self.made}"
 
     # --- messages ------------------------------------------------------------------------------------------
-    async def decision(self, asker: Asker, action: str, *, missing: bool = False, order: str = ORDER) -> say.Decision:
-        """Sealed by the house's key for what it claims."""
+    async def decision(self, asker: Asker, action: str, order: str = "", *, missing: bool = False) -> say.Decision:
+        """Sealed by the house's key for what it claims; without an order about the asker's own things."""
         common = {"decision_id": self.number(), "by": asker.login, "actor": asker.claims(self.id)}
         reason = {**common, "reason": "because"}
-        place = MISSING if missing else order
         made: Any
         match action:
             case "assign an order to a station":
-                made, place = say.AssignOrder(**common, equipment=PRESS, order=ORDER, valid_from=T0), LINE
+                made, order = say.AssignOrder(**common, equipment=PRESS, order="1", valid_from=T0), LINE
             case "complete an order":
                 made = say.CompleteOrderRequest(**common)
             case "cancel an order":
@@ -193,11 +207,11 @@ class Floor:
             case "declare an order void":
                 made = say.VoidOrder(**reason, role=asker.role)
             case "decide parked items":
-                made = say.DecideParked(**reason, item="missing-1" if missing else "parked-1", accept=False)
+                made = say.DecideParked(**reason, item=MISSING if missing else "parked-1", accept=False)
             case _:
-                case = "missing-1" if missing else f"case-{asker.role.replace(' ', '-')}"
+                case = MISSING if missing else self.of[asker].case
                 made = say.DecideCase(**reason, role=asker.role, case_id=case, action=CASES[action])
-        return await self.people.seal(made, say.decides_about(self.id, made, place))
+        return await self.people.seal(made, say.decides_about(self.id, made, order or self.of[asker].order))
 
     async def act(self, asker: Asker, action: str) -> Any:
         """On the hold, signed by the house's key; nothing of it could take effect for another reason than the table."""
@@ -212,56 +226,61 @@ class Floor:
             case "confirm segregated material":
                 return ConfirmSegregation(**common, counted=Decimal(10), location="cage")
             case "co-sign a decision on a hold":
-                return await self.signed(CosignHold(**common, decision="no-such-decision"))
+                return await self.signed(asker, CosignHold(**common, decision="no-such-decision"))
             case "withdraw a hold":
                 return WithdrawHold(**common)
             case _:
                 act = self.bench.decision((DISPOSITIONS[action], 3), action_id=common["action_id"])
-                return await self.signed(act.model_copy(update={"actor": common["actor"]}))
+                return await self.signed(asker, act.model_copy(update={"actor": common["actor"]}))
 
-    async def signed(self, act: Any) -> Any:
+    async def signed(self, asker: Asker, act: Any) -> Any:
+        record = await self.bench.ledger.hold(self.id, self.of[asker].hold)
+        assert record is not None
         draft = Signature(
             user=act.actor.user, name="somebody", role=act.actor.role, meaning=SignatureMeaning.APPROVAL,
-            signed_at=datetime.now(UTC), content_hash=content_hash((await self.bench.record()).content()),
+            signed_at=datetime.now(UTC), content_hash=content_hash(record.content()),
             key_id=key_id_of(public_text(self.key)), value="",
         )  # fmt: skip
         return act.model_copy(update={"signature": signed(self.key, draft, act)})
 
     # --- doors ---------------------------------------------------------------------------------------------
-    async def update(self, asker: Asker, action: str, *, missing: bool = False, order: str = ORDER) -> say.Answer:
+    async def update(self, asker: Asker, action: str, order: str = "", *, missing: bool = False) -> say.Answer:
         if action in HOLDS:
-            return await self.told(self.bench.handle(), "act", HoldAction(act=await self.act(asker, action)))
-        decision = await self.decision(asker, action, missing=missing, order=order)
+            return await self.told(self.hold(asker), "act", HoldAction(act=await self.act(asker, action)))
+        decision = await self.decision(asker, action, order, missing=missing)
         names = {"assign": "assign_order", "approve": "approve_postings", "case": "decide", "parked": "decide_parked"}
-        return await self.told(
-            self.where(decision, MISSING if missing else order), names.get(decision.kind, decision.kind), decision
-        )
+        where = self.where(asker, decision, order)
+        return await self.told(where, names.get(decision.kind, decision.kind), decision)
 
     async def signal(self, asker: Asker, action: str) -> say.Answer:
         """Signalled; then the update with the same id tells what the signal was answered."""
         if action in HOLDS:
             act = HoldAction(act=await self.act(asker, action))
-            await self.bench.handle().signal("act_by_signal", act)
-            return await self.told(self.bench.handle(), "act", act)
+            await self.hold(asker).signal("act_by_signal", act)
+            return await self.told(self.hold(asker), "act", act)
         decision = await self.decision(asker, action)
-        await self.where(decision, ORDER).signal("decide_by_signal", decision)
-        return await self.told(self.where(decision, ORDER), "decide", decision)
+        process = self.where(asker, decision)
+        await process.signal("decide_by_signal", decision)
+        return await self.told(process, "decide", decision)
 
     async def order_signal(self, asker: Asker, action: str) -> say.Answer:
         """The signal by which an order hears of decisions that were made at its ErpException."""
         decision = await self.decision(asker, action)
-        order = self.at(order_workflow_id(self.id, ORDER))
+        order = self.at(order_workflow_id(self.id, self.of[asker].order))
         await order.signal("case_decided", decision)
         return await self.told(order, "decide_case", decision)
 
-    def where(self, decision: say.Decision, order: str) -> WorkflowHandle[Any, Any]:
+    def hold(self, asker: Asker) -> WorkflowHandle[Any, Any]:
+        return self.at(hold_workflow_id(self.id, self.of[asker].hold))
+
+    def where(self, asker: Asker, decision: say.Decision, order: str = "") -> WorkflowHandle[Any, Any]:
         match decision:
             case say.DecideCase():
-                return self.at(exception_workflow_id(self.id, self.posting))
+                return self.at(exception_workflow_id(self.id, self.of[asker].posting))
             case say.AssignOrder() | say.DecideParked():
                 return self.at(line_workflow_id(self.id, LINE))
             case _:
-                return self.at(order_workflow_id(self.id, order))
+                return self.at(order_workflow_id(self.id, order or self.of[asker].order))
 
     async def told(self, handle: WorkflowHandle[Any, Any], update: str, message: Any) -> say.Answer:
         try:
@@ -319,62 +338,48 @@ def test_every_action_is_asked_or_named_with_a_reason() -> None:
 
 async def ask(floor: Floor, askers: tuple[Asker, ...]) -> Questions:
     questions = Questions()
+    await ask_all([lambda s=asker: floor.furnish_for(s) for asker in askers])
 
     async def by(door: str, way: Any, asker: Asker, action: str) -> None:
         answer = await way(asker, action)
         questions.took(door, asker, action, read(answer), expected_of(asker, action), answer.message)
 
-    async def of_the_plant(asker: Asker, action: str) -> None:
-        answer = await floor.update(asker, action, order=NOWHERE)
-        expected = expected_of(asker, action, of_the_plant=True)
-        questions.took("update, whole plant", asker, action, read(answer), expected, answer.message)
+    async def of_an_order(asker: Asker, action: str) -> None:
+        """Of the line, and of the plant as a whole; whoever may, ends an order that is nobody else's."""
+        for door, operation, whole in (("update", "0010", False), ("update, whole plant", "0900", True)):
+            expected = expected_of(asker, action, of_the_plant=whole)
+            order = floor.of[asker].nowhere if whole else floor.of[asker].order
+            order = await floor.new_order(operation) if expected is Answer.DONE else order
+            answer = await floor.update(asker, action, order)
+            questions.took(door, asker, action, read(answer), expected, answer.message)
+            assert answer.accepted is (expected is Answer.DONE), answer
 
     async def alike(asker: Asker, action: str) -> None:
-        unseen = await floor.update(asker, action)
+        unseen, things = (await floor.update(asker, action)).message, floor.of[asker]
         if action in HOLDS:
-            missing = str(unknown_hold(floor.id, floor.bench.hold)).encode()
+            missing = str(unknown_hold(floor.id, things.hold))
         elif action == "assign an order to a station":
             decision = await floor.decision(asker, action)
             gate = DecisionActivities(floor.bench.ledger, floor.bench.plant, now=lambda: datetime.now(UTC))
             said = await gate.verify_decision(DecisionToVerify(plant=floor.id, place="line9", decision=decision))
-            missing = said.replace("line9", LINE).encode()
+            missing = said.replace("line9", LINE)
         else:
-            said = (await floor.update(asker, action, missing=True)).message
-            own = f"case-{asker.role.replace(' ', '-')}"
-            ids = {MISSING: ORDER, "missing-1": "parked-1" if action == "decide parked items" else own}
-            missing = re.sub("|".join(ids), lambda found: ids[found.group()], said).encode()
-        questions.same("update", asker, action, unseen.message, missing.decode())
+            said = (await floor.update(asker, action, MISSING if action in ORDERS else "", missing=True)).message
+            own = things.order if action in ORDERS else things.case if action in CASES else "parked-1"
+            missing = said.replace(MISSING, own)
+        questions.same("update", asker, action, unseen, missing)
 
     work: list[Callable[[], Awaitable[None]]] = []
     for asker in askers:
-        work += [lambda s=asker, a=a: by("update", floor.update, s, a) for a in BY_UPDATE if a not in ORDERS[:3]]
+        work += [lambda s=asker, a=a: by("update", floor.update, s, a) for a in BY_UPDATE if a not in ORDERS]
         work += [lambda s=asker, a=a: by("signal", floor.signal, s, a) for a in BY_SIGNAL]
         work += [lambda s=asker, a=a: by("order's signal", floor.order_signal, s, a) for a in CASES]
         if asker.place is Place.OTHER_LINE:
             work += [lambda s=asker, a=a: alike(s, a) for a in BY_UPDATE]
     await ask_all(work)
-    # What takes orders away comes last, void at the very end; an order that is over is told so by no door here.
-    for action in ORDERS[:3]:
-        forbidden = [s for s in askers if expected_of(s, action) is not Answer.DONE]
-        await ask_all([lambda s=s, a=action: by("update", floor.update, s, a) for s in forbidden])
-        others = [s for s in askers if expected_of(s, action, of_the_plant=True) is not Answer.DONE]
-        await ask_all([lambda s=s, a=action: of_the_plant(s, a) for s in others])
-    for action in ORDERS[:3]:
-        for asker in (s for s in askers if expected_of(s, action) is Answer.DONE):
-            number = await fresh(floor)
-            answer = await floor.update(asker, action, order=number)
-            questions.took("update", asker, action, read(answer), Answer.DONE, answer.message)
-            assert answer.accepted, answer
+    for action in ORDERS:
+        await ask_all([lambda s=s, a=action: of_an_order(s, a) for s in askers])
     return questions
-
-
-async def fresh(floor: Floor) -> str:
-    """An order of the line of its own, for what is really done."""
-    number = f"2{floor.number()}"
-    floor.bench.erp.orders[number] = floor.order_of(number, "0010")
-    await floor.bench.ledger.take_order(floor.bench.erp.orders[number])
-    await floor.run_order(number)
-    return number
 
 
 @pytest.mark.timeout(300)
