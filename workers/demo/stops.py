@@ -14,8 +14,9 @@ from workers.demo.stage import Stage
 from workers.stop_desk import act_on_stop
 
 OPERATOR = "operator-1"
-REASON = "torch"
-"""What the operator at the line says of the demo's breakdown."""
+BROKEN, ELSE = "torch", "material"
+"""What the operator at the line says of the welding station's breakdown, and of all else."""
+WELD = "weld"
 
 
 async def take_care(stage: Stage, stop: StopRecord) -> str:
@@ -26,8 +27,9 @@ async def take_care(stage: Stage, stop: StopRecord) -> str:
         act = AcknowledgeStop(action_id=short_hash("demo", stop.stop, "acknowledge"), actor=actor)
         done += ["acknowledged"] if await _act(stage, stop, act) else []
     if any(part.status is ReasonStatus.UNKNOWN for part in stop.parts):
-        act = ClassifyStop(action_id=short_hash("demo", stop.stop, "classify"), actor=actor, reason=REASON)
-        done += [f"classified as {REASON}"] if await _act(stage, stop, act) else []
+        reason = BROKEN if any(s.station == WELD for s in stop.fact.stretches) else ELSE
+        act = ClassifyStop(action_id=short_hash("demo", stop.stop, "classify"), actor=actor, reason=reason)
+        done += [f"classified as {reason}"] if await _act(stage, stop, act) else []
     return f"stop of {stop.line}: {' and '.join(done)} by {OPERATOR}" if done else ""
 
 
