@@ -136,6 +136,7 @@ async def _insert_messages(
             "number": number,
             "report_id": message.report.report_id if message.report else None,
             "withheld": False,
+            "shift": message.report.bucket.shift if message.report else None,
             "payload": message.model_dump_json(),
         }
         for (order, number), message in messages.items()

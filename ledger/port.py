@@ -13,6 +13,7 @@ from uuid import UUID
 
 from pydantic import Field
 
+from ledger.handover_port import HandoverLedger
 from ledger.hold_port import HoldLedger
 from ledger.inspection_port import InspectionLedger
 from ledger.notification_port import NotificationLedger
@@ -161,7 +162,7 @@ class OrderTrace(Message):
     amendments: tuple[Amendment, ...] = ()
 
 
-class LedgerPort(HoldLedger, InspectionLedger, NotificationLedger, PeopleLedger, StopLedger, Protocol):
+class LedgerPort(HandoverLedger, HoldLedger, InspectionLedger, NotificationLedger, PeopleLedger, StopLedger, Protocol):
     """The ledger of one or more plants."""
 
     # --- lines -------------------------------------------------------------------------------------------

@@ -10,6 +10,7 @@ from ledger.compensation import CompensationBooks
 from ledger.documents import DocumentBooks
 from ledger.erp_events import ErpEventBooks
 from ledger.forms import FormBooks
+from ledger.handovers import HandoverBooks
 from ledger.holds import HoldBooks
 from ledger.inspections import InspectionBooks
 from ledger.lineage import LineageBooks
@@ -45,6 +46,7 @@ class SqlLedger(
     NotificationBooks,
     PeopleBooks,
     StopBooks,
+    HandoverBooks,
 ):
     """The ledger of one or more plants. Safe for concurrent tasks and for several processes on one database."""
 

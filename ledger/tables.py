@@ -45,7 +45,11 @@ class LineCheckpointRow(LedgerTable, table=True):
 class LineMessageRow(LedgerTable, table=True):
     """One entry of a Line's outbox. A withheld one overlaps an earlier report and waits as a parked item."""
 
-    __table_args__ = (UniqueConstraint("plant", "report_id"), Index(None, "plant", "order_id", "line", "number"))
+    __table_args__ = (
+        UniqueConstraint("plant", "report_id"),
+        Index(None, "plant", "order_id", "line", "number"),
+        Index("ix_line_message_plant_shift", "plant", "shift"),
+    )
 
     plant: str = Field(primary_key=True)
     line: str = Field(primary_key=True)
@@ -53,6 +57,7 @@ class LineMessageRow(LedgerTable, table=True):
     number: int = Field(primary_key=True, sa_type=BigInteger)
     report_id: str | None = None
     withheld: bool = False
+    shift: str | None = Field(default=None, description="of a report: what it is booked to")
     payload: str
 
 
