@@ -131,13 +131,21 @@ def deciding(visitor: Visitor, file: CaseFile, action: CaseAction, lines: tuple[
     return list(able.values())
 
 
-async def decide_case(visitor: Visitor, file: CaseFile, decision: DecideCase, lines: tuple[str, ...]) -> Answer:
-    """Send the decision. Raises Refused where none of the visitor's roles may, BadInput, NoAnswer."""
-    able = deciding(visitor, file, decision.action, lines)
-    chosen = next((a for a in able if not decision.role or a.role == decision.role), None)
+def decider_of_case(
+    visitor: Visitor, file: CaseFile, action: CaseAction, role: str, lines: tuple[str, ...]
+) -> Actor:  # fmt: skip
+    """The actor that decides: in the role that was chosen, else in the first that may. Raises 403 where none may."""
+    able = deciding(visitor, file, action, lines)
+    chosen = next((a for a in able if not role or a.role == role), None)
     if chosen is None:
         roles = [actor.role for actor in visitor.actors(file.case.plant)]
         reason = next((why for role in roles if (why := may_decide(file.case, role))), "")
-        raise Refused(HTTPStatus.FORBIDDEN, reason or f"none of your roles may {CASE_ACTIONS[decision.action].value}")
+        raise Refused(HTTPStatus.FORBIDDEN, reason or f"none of your roles may {CASE_ACTIONS[action].value}")
+    return chosen
+
+
+async def decide_case(visitor: Visitor, file: CaseFile, decision: DecideCase, lines: tuple[str, ...]) -> Answer:
+    """Send the decision. Raises Refused where none of the visitor's roles may, BadInput, NoAnswer."""
+    chosen = decider_of_case(visitor, file, decision.action, decision.role, lines)
     own = decision.model_copy(update={"by": visitor.user, "role": chosen.role, "actor": chosen})
     return await visitor.services.desk.decide_case(file.case.plant, file.case, own)

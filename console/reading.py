@@ -11,6 +11,7 @@ from ledger.port import OrderRecord
 from signals.errors import NoAnswer, PlantwrightError
 from signals.exceptions import CaseFile, ListedCase
 from signals.holds import HoldRecord
+from signals.orders import ProductionOrder
 from signals.reports import ParkedItem
 from signals.status import OrderStatus
 
@@ -58,6 +59,16 @@ async def lines_of_case(visitor: Visitor, plant: str, order: str) -> tuple[str, 
         return ()
     config = visitor.plant(plant)
     return lines_of_order(config, await visitor.services.ledger.order_data(plant, order))
+
+
+async def orders_seen(visitor: Visitor, plant: str) -> list[tuple[str, ProductionOrder]]:
+    """The plant's orders that the visitor may know of, each with its phase."""
+    config = visitor.plant(plant)
+    return [
+        (record.phase, record.order)
+        for record in await visitor.services.ledger.orders(plant)
+        if record.order is not None and visitor.sees_any(plant, lines_of_order(config, record.order))
+    ]
 
 
 async def cases_seen(visitor: Visitor, plant: str, listed: Iterable[ListedCase]) -> list[ListedCase]:

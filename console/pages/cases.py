@@ -11,9 +11,9 @@ from fastapi import APIRouter, Depends, Request
 from fastapi.responses import RedirectResponse, Response
 
 from console import forms, impact
-from console.acting import decide_case, deciding
+from console.acting import decide_case, decider_of_case, deciding
 from console.problems import Refused, refusal_of
-from console.reading import case_of, cases_seen, lines_of_case
+from console.reading import case_of, cases_seen, lines_of_case, orders_seen
 from console.render import page
 from console.who import Visitor, our_form, page_for
 from domain.error_catalogue import deciders
@@ -61,7 +61,7 @@ async def shown(
     if not file.is_open or file.action:
         able = {}
     order = await ledger.order_data(plant, case.order) if case.order else None
-    others = [(r.phase, r.order) for r in await ledger.orders(plant) if r.order is not None]
+    others = await orders_seen(visitor, plant)
     return page(
         request, "case.html", code=refused.status.value if refused else HTTPStatus.OK, zone=config.plant.zone,
         plant=config, file=file, case=case, able=able, roles=deciders(case),
@@ -76,9 +76,11 @@ async def shown(
 async def decide(request: Request, plant: str, case: str, visitor: Visitor = page_for(Action.VIEW_CASES)) -> Response:
     file = await case_of(visitor, plant, case)
     form = {name: str(value) for name, value in (await request.form()).items()}
+    lines = await lines_of_case(visitor, plant, file.case.order)
     try:
-        decision = read_decision(visitor, file, form)
-        await decide_case(visitor, file, decision, await lines_of_case(visitor, plant, file.case.order))
+        # Before anything of the form is judged: whoever may not is told so, whatever they wrote.
+        decider_of_case(visitor, file, action_in(form), form.get("role", ""), lines)
+        await decide_case(visitor, file, read_decision(visitor, file, form), lines)
     except (PlantwrightError, Refused) as error:
         kept = {name: value for name, value in form.items() if name != "form_token"}
         again = await case_of(visitor, plant, case)
@@ -86,12 +88,17 @@ async def decide(request: Request, plant: str, case: str, visitor: Visitor = pag
     return RedirectResponse(f"/p/{plant}/cases/{case}?done=decide", HTTPStatus.SEE_OTHER)
 
 
-def read_decision(visitor: Visitor, file: CaseFile, form: dict[str, str]) -> DecideCase:
-    """The decision that the form asks for. Raises BadInput."""
+def action_in(form: dict[str, str]) -> CaseAction:
+    """What was chosen. Raises BadInput."""
     name = form.get("action", "")
     if name not in set(CaseAction):
         raise BadInput("choose what to do", subject="action")
-    action = CaseAction(name)
+    return CaseAction(name)
+
+
+def read_decision(visitor: Visitor, file: CaseFile, form: dict[str, str]) -> DecideCase:
+    """The decision that the form asks for. Raises BadInput."""
+    action = action_in(form)
     quantity = form.get("quantity", "").strip()
     return forms.built(
         DecideCase,

@@ -16,7 +16,7 @@ from console.acting import act_on_hold, check_shown, cosigner, decider, may_on_h
 from console.chart import chart_of
 from console.opening import open_by_hand
 from console.problems import Refused, refusal_of
-from console.reading import hold_of
+from console.reading import hold_of, orders_seen
 from console.render import page
 from console.who import Visitor, our_form, page_for
 from domain.hold_decisions import sum_fault
@@ -106,7 +106,7 @@ async def shown(
     plant = record.plant
     config, ledger = visitor.plant(plant), visitor.services.ledger
     order = await ledger.order_data(plant, record.scope.order) if record.scope.order else None
-    others = [(r.phase, r.order) for r in await ledger.orders(plant) if r.order is not None]
+    others = await orders_seen(visitor, plant)
     kinds = [kind for kind in HoldDispositionKind if visitor.may(DISPOSITIONS[kind], plant, record.scope.line)]
     acts = may_on_hold(visitor, record)
     pending = next((d for d in record.decisions if d.state is DecisionState.AWAITS_SECOND), None)
