@@ -296,9 +296,7 @@ class LadderRung(Message):
     due_at: UtcTime
     roles: tuple[str, ...]
     users: tuple[str, ...] = Field(default=(), description="who is on call, by the plant's calendar")
-    armed_at: UtcTime | None = Field(
-        default=None, description="when its timer began: identity, with level"
-    )
+    armed_at: UtcTime | None = Field(default=None, description="when its timer began: identity, with level")
     fired_at: UtcTime | None = None
 
 
