@@ -69,7 +69,7 @@ def line_shift(
             oee=figures.oee if standards else None,
         ),
         pieces=pieces,
-        stops=sum(1 for s in facts.stops if not s.fact.micro),
+        stops=sum(1 for s in facts.stops if not s.fact.micro and touches(s, span)),
         micro_stops=sum(1 for s in facts.stops if s.fact.micro and span.start <= s.fact.started_at < span.end),
         micro_seconds=sum((p.seconds or ZERO for p in micro), ZERO),
     )  # fmt: skip
@@ -137,6 +137,11 @@ def shift_stop(plant: PlantConfig, line: LineConfig, stop: StopRecord, span: Shi
         rungs=stop.rungs,
         notification=stop.notification,
     )
+
+
+def touches(stop: StopRecord, span: ShiftSpan) -> bool:
+    """Whether the stop has a part of the shift's time."""
+    return stop.fact.started_at < span.end and (stop.fact.ended_at is None or stop.fact.ended_at > span.start)
 
 
 def is_handed_on(stop: StopRecord, span: ShiftSpan) -> bool:

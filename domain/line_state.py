@@ -19,6 +19,7 @@ from signals.base import ZERO, UtcTime
 from signals.decisions import Answer
 from signals.downtime import StopFact
 from signals.events import SequencedEvent
+from signals.handover import ShiftOver
 from signals.holds import HoldTrigger
 from signals.packml import MachineState
 from signals.reports import Evidence, LineMessage, OperationEnd, ParkedItem, Refusal, ReportBucket, SourceRange
@@ -128,6 +129,9 @@ class LineState(State):
     stops: StopTracker = Field(default_factory=StopTracker)
     stop_outbox: list[StopFact] = Field(
         default_factory=list[StopFact], description="recorded or to be recorded, not delivered yet"
+    )
+    shift_asks: list[ShiftOver] = Field(
+        default_factory=list[ShiftOver], description="handovers that wait for the watermark to pass their shift"
     )
     parked_count: int = 0
     # What the next ledger record takes along; empty right after it.

@@ -139,6 +139,12 @@ def close_order(state: LineState, order: str) -> None:
         _close(state, bucket)
 
 
+def close_shift(state: LineState, shift: str) -> None:
+    """Close all open buckets of a shift (its handover waits no longer)."""
+    for bucket in [b for b in state.open if b.bucket.shift == shift]:
+        _close(state, bucket)
+
+
 def close_all(state: LineState) -> None:
     """Close everything (end of a recording)."""
     for bucket in list(state.open):

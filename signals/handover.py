@@ -166,6 +166,7 @@ class HandoverReport(Message):
     starts_at: UtcTime
     ends_at: UtcTime
     next_shift: str
+    called: tuple[str, ...] = Field(default=(), description="supervisors on call in the incoming shift")
     acknowledge_by: UtcTime = Field(description="end of the incoming crew's shift; reminders stop then")
     made_at: UtcTime
     revision: int = 1
@@ -175,7 +176,7 @@ class HandoverReport(Message):
     orders: tuple[RunningOrder, ...] = ()
     not_final: tuple[NotFinal, ...] = ()
     crossings: tuple[str, ...] = Field(default=(), description="reports or postings that cross the boundary: none")
-    notes: tuple[str, ...] = ()
+    unacknowledged: tuple[str, ...] = Field(default=(), description="earlier shifts that nobody has taken over")
     left_out: int = Field(default=0, description="open items beyond those listed")
     state: HandoverState = HandoverState.WAITING
     acknowledged_by: str = ""

@@ -46,6 +46,16 @@ def order_workflow_id(plant: str, order: str) -> str:
     return f"order:{plant}:{order}"
 
 
+def handover_workflow_id(plant: str, shift: str) -> str:
+    """One per shift; `shift` is its label, `2026-11-22/early`."""
+    return f"handover:{plant}:{shift}"
+
+
+def handover_tick_id(plant: str) -> str:
+    """The schedule that looks for shifts to hand over, and its workflow."""
+    return f"handover-tick:{plant}"
+
+
 def intake_workflow_id(plant: str) -> str:
     return f"order-intake:{plant}"
 

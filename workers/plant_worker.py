@@ -30,6 +30,7 @@ from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxR
 
 from activities.decisions import DecisionActivities
 from activities.exceptions import ExceptionActivities
+from activities.handover import HandoverActivities
 from activities.holds import HoldActivities
 from activities.ledger import LedgerActivities
 from activities.notify import NotificationChannel, NotifyActivities
@@ -42,13 +43,15 @@ from domain.plant import PlantConfig
 from domain.plant_notify import NotifyConfig
 from erp.port import ErpPort
 from ledger.port import LedgerPort
-from signals.ids import erp_task_queue, intake_workflow_id, plant_task_queue
+from signals.ids import erp_task_queue, handover_tick_id, intake_workflow_id, plant_task_queue
 from workers.hold_desk import keep_holds_running
 from workers.stop_desk import keep_stops_running
 from workflows.common import TASK_TIMEOUT
 from workflows.compensation import Compensation
 from workflows.downtime import Downtime
 from workflows.erp_exception import ErpException
+from workflows.handover import HandoverTick, ShiftHandover
+from workflows.handover_messages import TickInput
 from workflows.line import Line
 from workflows.notifying import Notify
 from workflows.order_intake import OrderIntake
@@ -60,7 +63,13 @@ log = structlog.get_logger(__name__)
 OUR_ROOMS = ("signals", "domain", "erp", "ledger", "activities")
 """Pure or replay-safe modules that the sandbox need not load again for every run."""
 
-WORKFLOWS: list[type] = [Line, ProductionOrder, OrderIntake, ErpException, Compensation, Notify, QualityHold, Downtime]
+WORKFLOWS: list[type] = [
+    Line, ProductionOrder, OrderIntake, ErpException, Compensation, Notify, QualityHold, Downtime, HandoverTick,
+    ShiftHandover,
+]  # fmt: skip
+
+LOOK_FOR_SHIFTS = timedelta(minutes=1)
+"""How often the schedule looks whether a shift has ended."""
 
 
 @dataclass(frozen=True)
@@ -107,6 +116,7 @@ def build_workers(
     decisions = DecisionActivities(ledger, plant, now=utc_now)
     holds = HoldActivities(erp, ledger, plant, now=utc_now)
     stops = StopActivities(erp, ledger, plant, clock, now=utc_now)
+    handovers = HandoverActivities(ledger, plant, clock, now=utc_now)
     common: dict[str, Any] = {
         "graceful_shutdown_timeout": timedelta(seconds=chosen.graceful_seconds),
         "identity": chosen.identity,
@@ -142,6 +152,11 @@ def build_workers(
             stops.stop_fact,
             stops.record_stop,
             stops.verify_stop_act,
+            handovers.due_handovers,
+            handovers.load_handover,
+            handovers.make_handover,
+            handovers.verify_handover_act,
+            handovers.settle_handover,
         ],
         workflow_runner=sandbox(),
         max_cached_workflows=chosen.max_cached_workflows,
@@ -186,14 +201,40 @@ async def schedule_intake(client: Client, plant: PlantConfig) -> None:
         spec=ScheduleSpec(intervals=[ScheduleIntervalSpec(every=interval)]),
         policy=SchedulePolicy(overlap=ScheduleOverlapPolicy.SKIP, catchup_window=timedelta(minutes=1)),
     )
+    await _keep_schedule(client, intake_workflow_id(name), wanted)
+
+
+async def schedule_handovers(client: Client, plant: PlantConfig, every: timedelta = LOOK_FOR_SHIFTS) -> None:
+    """Create or adjust the schedule that looks for shifts to hand over.
+
+    A tick that is lost does no harm: the next one finds in the ledger what it would have found.
+    """
+    name = plant.plant.id
+    wanted = Schedule(
+        action=ScheduleActionStartWorkflow(
+            HandoverTick.run,
+            TickInput(plant=name),
+            id=handover_tick_id(name),
+            task_queue=plant_task_queue(name),
+            task_timeout=TASK_TIMEOUT,
+            execution_timeout=timedelta(minutes=10),
+        ),
+        spec=ScheduleSpec(intervals=[ScheduleIntervalSpec(every=every)]),
+        policy=SchedulePolicy(overlap=ScheduleOverlapPolicy.BUFFER_ONE, catchup_window=timedelta(minutes=1)),
+    )
+    await _keep_schedule(client, handover_tick_id(name), wanted)
+
+
+async def _keep_schedule(client: Client, name: str, wanted: Schedule) -> None:
+    """Create it, or make the one that is there as it should be."""
     try:
-        await client.create_schedule(intake_workflow_id(name), wanted, trigger_immediately=True)
+        await client.create_schedule(name, wanted, trigger_immediately=True)
     except ScheduleAlreadyRunningError:
 
         async def adjust(_: ScheduleUpdateInput) -> ScheduleUpdate:
             return ScheduleUpdate(schedule=wanted)
 
-        await client.get_schedule_handle(intake_workflow_id(name)).update(adjust)
+        await client.get_schedule_handle(name).update(adjust)
 
 
 async def run_plant_worker(
@@ -215,6 +256,8 @@ async def run_plant_worker(
         await stack.enter_async_context(booking)
         if intake:
             await schedule_intake(client, plant)
+        if plant.shifts:
+            await schedule_handovers(client, plant)
         log.info("worker ready", plant=plant.plant.id)
         on_ready(
             {"plant": plant.plant.id, "queues": [plant_task_queue(plant.plant.id), erp_task_queue(plant.plant.id)]}

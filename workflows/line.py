@@ -25,6 +25,7 @@ with workflow.unsafe.imports_passed_through():
         without_evidence,
     )
     from activities.source import READ_SOURCE, ReadSource, SourceReadings
+    from domain import line_shifts
     from domain.line import LineBook
     from domain.line_state import EvidenceCheck, LineState
     from domain.plant import PlantConfig
@@ -34,11 +35,14 @@ with workflow.unsafe.imports_passed_through():
     from signals.base import Code, Message
     from signals.decisions import Answer, AssignOrder, DecideParked
     from signals.events import BatchReceipt, EventBatch
+    from signals.handover import LineHandedOver, ShiftOver
     from signals.holds import HoldTrigger
     from signals.ids import edge_task_queue, order_workflow_id, parked_item_id
     from signals.reports import LineMessage, ParkedItem, ParkedWhy
     from signals.status import LineStatus
     from workflows.common import FEW_ATTEMPTS, LEDGER_TIMEOUT, LINE_ID, PAUSE, PLANT_ID, wants_new_run
+    from workflows.exception_messages import tell
+    from workflows.handover_messages import LINE_HANDED_OVER
     from workflows.hold_messages import start_hold
     from workflows.line_status import line_details, line_status
     from workflows.stop_messages import start_or_tell
@@ -75,6 +79,7 @@ class Line:
         self._deliverable_holds = 0
         self._deliverable_stops = 0
         self._hand_overs: deque[str] = deque()
+        self._shift_asks: deque[ShiftOver] = deque()
         self._parked_decisions: deque[DecideParked] = deque()
         self._reconfigure = False
         self._recording = False
@@ -87,10 +92,12 @@ class Line:
             with suppress(TimeoutError):  # a timeout is a wake-up like any other
                 await workflow.wait_condition(self._has_work, timeout=self._check_pause())
             await self._answer_people()
-            await self._record()
+            over = line_shifts.answers(self._ready_book().state)
+            await self._record(anyway=bool(over))
             await self._deliver_holds()
             await self._deliver_stops()
             await self._deliver()
+            await self._hand_shifts_over(over)
             await self._second_evidence()
             self._show()
             if wants_new_run(given.history_limit):
@@ -130,6 +137,8 @@ class Line:
         book = self._ready_book()
         while self._hand_overs:
             book.hand_over(self._hand_overs.popleft())
+        while self._shift_asks:
+            line_shifts.take(book.state, self._shift_asks.popleft())
         while self._parked_decisions:
             await self._decide_parked(self._parked_decisions[0])
             self._parked_decisions.popleft()
@@ -139,13 +148,13 @@ class Line:
             # The state as it is now: batches and assignments went on while the ledger was asked.
             self._use(self._ready_book().state, loaded.plant)
 
-    async def _record(self) -> None:
+    async def _record(self, *, anyway: bool = False) -> None:
         """The ledger first: what it does not hold is not delivered (a checkpoint, its outbox and its evidence).
 
         Once per turn of the loop: while a backlog streams in there is always more, and delivery must have its turn.
         """
         book = self._ready_book()
-        if not book.has_news():
+        if not (book.has_news() or anyway):
             return
         self._recording = True
         news = book.take_news()
@@ -243,6 +252,14 @@ class Line:
             if wants_new_run(self._given.history_limit):
                 return
 
+    async def _hand_shifts_over(self, over: list[tuple[ShiftOver, LineHandedOver]]) -> None:
+        """Answer handovers, once the ledger has the shift and the orders were told of it; else in the next turn."""
+        for ask, told in over:
+            if self._deliverable or wants_new_run(self._given.history_limit):
+                return
+            waits = await tell(ask.reply_to, LINE_HANDED_OVER, told)
+            line_shifts.settle(self._ready_book().state, ask, told, waits=waits)
+
     def _park_undelivered(self, message: LineMessage) -> None:
         """The ledger has the message, and the order loads it when it starts; until then a person can see it waits."""
         report = message.report
@@ -299,7 +316,7 @@ class Line:
 
         Waiting until a backlog leaves no news would never end; a new run loads the plant file anyway.
         """
-        while self._hand_overs or self._parked_decisions or not workflow.all_handlers_finished():
+        while self._people_wait() or not workflow.all_handlers_finished():
             await self._answer_people()
             await self._record()
             await self._deliver_holds()
@@ -309,8 +326,11 @@ class Line:
         book = self._ready_book()
         workflow.continue_as_new(self._given.model_copy(update={"state": book.state.model_dump_json()}))
 
+    def _people_wait(self) -> bool:
+        return bool(self._hand_overs or self._parked_decisions or self._shift_asks)
+
     def _is_waited_for(self) -> bool:
-        people = self._hand_overs or self._parked_decisions or self._reconfigure
+        people = self._people_wait() or self._reconfigure
         waiting = people or self._deliverable or self._deliverable_holds or self._deliverable_stops
         return bool(waiting) or self._ready_book().has_news()
 
@@ -341,9 +361,9 @@ class Line:
         book = self._ready_book()
         state = book.state
         due = any(c.read_at and state.watermark and c.read_at <= state.watermark for c in state.checks)
-        return bool(
-            self._is_waited_for() or due or any(c.read_at is None and c.attempts == 0 for c in state.checks)
-        ) or wants_new_run(self._given.history_limit)
+        unread = any(c.read_at is None and c.attempts == 0 for c in state.checks)
+        waits = self._is_waited_for() or due or unread or line_shifts.due(state)
+        return bool(waits) or wants_new_run(self._given.history_limit)
 
     def _check_pause(self) -> timedelta | None:
         unread = any(c.read_at is None for c in self._ready_book().state.checks)
@@ -420,6 +440,10 @@ class Line:
     @workflow.signal(name="hand_over", description="An order asks for what was counted for it so far")
     def hand_over(self, order: str) -> None:
         self._hand_overs.append(order)
+
+    @workflow.signal(name="shift_over", description="A handover waits until the line has seen the end of its shift")
+    def shift_over(self, ask: ShiftOver) -> None:
+        self._shift_asks.append(ask)
 
     @workflow.signal(name="configure", description="Load the plant file again")
     def configure(self) -> None:

@@ -28,6 +28,8 @@ from signals.downtime import AcknowledgeStop, CapacityState, DecideCapacity, Est
 from signals.holds import CommentHold, HoldState
 from signals.ids import (
     compensation_workflow_id,
+    handover_tick_id,
+    handover_workflow_id,
     hold_workflow_id,
     intake_workflow_id,
     line_workflow_id,
@@ -40,6 +42,7 @@ from signals.transactions import ConfirmProduction, Reverse
 from tests.workflows.bench import INSPECT, LINE, PRESS, T0, Bench, plant_config
 from tests.workflows.hold_bench import HoldBench, K, StockErp, hold_plant
 from tests.workflows.refusing_erp import CLOSED, RefusingErp, decided, decision, the_case
+from tests.workflows.shift_bench import ShiftBench, hourly_plant
 from tests.workflows.stop_bench import StopBench, UpkeepErp, stop_plant
 from workers.data_converter import data_converter
 from workers.plant_worker import WorkerOptions
@@ -262,6 +265,39 @@ async def record_stops(client: Client, ledger: LedgerPort, options: WorkerOption
     return await write(bench, "Downtime", bench.workflow_id, f"{release}-stopped")
 
 
+async def handed_over(bench: ShiftBench) -> None:
+    """Two shifts are over: a Line that is behind is waited for, corrected, refused to a planner, taken over."""
+    first, second = (await bench.since(2))[-2:]
+    bench.feed.now = first.start + timedelta(minutes=5)
+    bench.feed.order(ORDER)
+    bench.feed.make(3)
+    bench.feed.now = second.start + timedelta(minutes=5)
+    bench.feed.make(2)
+    await bench.feed.send()
+    await bench.tick()
+    await bench.made(2)
+    bench.feed.now = second.end
+    bench.feed.make(1)
+    await bench.feed.send()
+    await bench.until(second, lambda r: r.revision == 2)
+    assert not (await bench.take_over(second, role="planner", action="p1")).accepted
+    for span in (first, second):
+        assert (await bench.take_over(span)).accepted
+        await bench.handle(span).result()
+
+
+async def record_handovers(client: Client, ledger: LedgerPort, options: WorkerOptions, release: str) -> list[Path]:
+    bench = ShiftBench(client, ledger, hourly_plant("rec-handover"), options=options)
+    bench.patience = bench.patience.model_copy(update={"answer_seconds": 10})
+    async with asyncio.timeout(SECONDS), bench.working():
+        await handed_over(bench)
+    written = await write(bench, "HandoverTick", f"{handover_tick_id(bench.id)}-1", f"{release}-handover")
+    for number, report in enumerate(await bench.made(2), start=1):
+        name = handover_workflow_id(bench.id, report.shift)
+        written += await write(bench, "ShiftHandover", name, f"{release}-handover{number}")
+    return written
+
+
 async def record(release: str, folder: Path, *, only: str = "") -> list[Path]:
     """Play all scenarios and write their histories; the files written."""
     written: list[Path] = []
@@ -291,12 +327,13 @@ async def record(release: str, folder: Path, *, only: str = "") -> list[Path]:
             written += await record_exceptions(client, ledger, options, release)
             written += await record_holds(client, ledger, options, release)
             written += await record_stops(client, ledger, options, release)
+            written += await record_handovers(client, ledger, options, release)
         finally:
             await ledger.close()
     return written
 
 
-PARTS = {"exceptions": record_exceptions, "holds": record_holds, "stops": record_stops}
+PARTS = {"exceptions": record_exceptions, "holds": record_holds, "stops": record_stops, "handover": record_handovers}
 """What can be recorded alone."""
 
 

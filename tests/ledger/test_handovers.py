@@ -37,9 +37,9 @@ async def test_a_handover_is_there_once_however_often_it_is_recorded(ledger: Sql
 
 
 async def test_later_figures_replace_earlier_ones_and_never_the_other_way(ledger: SqlLedger) -> None:
-    await ledger.record_handover(handover(revision=2, notes=("later",)))
-    stands = await ledger.record_handover(handover(revision=1, notes=("earlier",)))
-    assert (stands.revision, stands.notes) == (2, ("later",))
+    await ledger.record_handover(handover(revision=2, unacknowledged=("later",)))
+    stands = await ledger.record_handover(handover(revision=1, unacknowledged=("earlier",)))
+    assert (stands.revision, stands.unacknowledged) == (2, ("later",))
 
 
 async def test_what_was_acknowledged_never_changes(ledger: SqlLedger) -> None:

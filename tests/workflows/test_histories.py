@@ -22,7 +22,7 @@ HISTORIES = Path(__file__).parents[1] / "histories"
 STORED = sorted(HISTORIES.glob("*/*.json"))
 SCENARIOS = {"plain-order", "outage", "manual-entry", "chain", "cancel"}
 TELLTALE = re.compile(
-    r"""(?:^|[\s"'(])/(?!(?:holds|exceptions|stops)/)(?:[\w.-]+/)+[\w.-]+
+    r"""(?:^|[\s"'(])/(?!(?:holds|exceptions|stops|shifts)/)(?:[\w.-]+/)+[\w.-]+
     | [A-Z]:\\\w | \.py\b | site-packages | password"\s*:\s*"[^"] | secret""",
     re.IGNORECASE | re.VERBOSE,
 )
