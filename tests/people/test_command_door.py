@@ -232,7 +232,7 @@ async def test_a_command_answers_what_the_table_says(terminal: Terminal) -> None
     (await ask(terminal, tuple(some))).settle()
 
 
-@pytest.mark.long
+@pytest.mark.proof
 @pytest.mark.timeout(3600)
 async def test_every_command_answers_what_the_table_says(terminal: Terminal) -> None:
     (await ask(terminal, EVERYBODY)).settle()

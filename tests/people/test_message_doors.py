@@ -389,7 +389,7 @@ async def test_a_message_does_what_the_table_says_of_its_sender(floor: Floor) ->
     (await ask(floor, tuple(some))).settle()
 
 
-@pytest.mark.long
+@pytest.mark.proof
 @pytest.mark.timeout(2400)
 async def test_every_message_does_what_the_table_says_of_its_sender(floor: Floor) -> None:
     (await ask(floor, EVERYBODY)).settle()
