@@ -64,6 +64,10 @@ ACTS = {
 }  # fmt: skip
 
 
+ROLE_FIRST = ("open a hold", "record an inspection")
+"""A role that never may is told so before line or order are looked at, whether they exist or not."""
+
+
 class OpenDesk(HouseDesk):
     """Takes every wish and does nothing."""
 
@@ -197,7 +201,12 @@ class Api:
                 body = {"text": "dents", "order": ORDER, "line": line, "quantity": "1"}
                 return await self.client.post(f"{base}/holds", json=body)
             case "record an inspection":
-                body = {"inspection": self.doors.next(), "passed": True, "order": ORDER, "at": START.isoformat()}
+                body = {
+                    "inspection": self.doors.next(),
+                    "passed": True,
+                    "order": ORDER if line == LINE else MISSING,
+                    "at": START.isoformat(),
+                }
                 return await self.client.post(f"{base}/inspections", json={**body, "material": "FRAME"})
             case action if action in CASES:
                 body = {"action": CASES[action].value, "reason": "because"}
@@ -227,6 +236,8 @@ def expected_of(asker: Asker, action: str) -> Answer:
         return Answer.FORBIDDEN
     if action in LISTS and asker.is_here:
         return asker.by_table(action)
+    if action in ROLE_FIRST and asker.is_here and asker.by_table(action) is not Answer.DONE:
+        return Answer.FORBIDDEN
     if (action in CASES or action == "decide parked items") and asker.is_here:
         # The page of the thing asks first whether exceptions may be seen at all.
         seen = asker.by_table("see exceptions and parked items")
@@ -255,7 +266,7 @@ async def ask_all(doors: Doors, door: Web | Api, actions: tuple[str, ...]) -> No
         if asker.is_here and asker.place is Place.OTHER_LINE and action in LISTS:
             for one in (ORDER, doors.hold, case, ITEM):
                 doors.questions.same(name, asker, action, one if one in answer.text else "", "")
-        if answer.status_code == 404:
+        if answer.status_code == 404 or (action in ROLE_FIRST and asker.place is Place.OTHER_LINE):
             at = "nowhere" if not asker.is_here else NORTH
             missing = await door.ask(action, at, MISSING, MISSING, MISSING, MISSING)
             ids = {doors.hold: MISSING, case: MISSING, ITEM: MISSING, f'"{LINE}"': f'"{MISSING}"'}
