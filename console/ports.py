@@ -16,6 +16,7 @@ from signals.base import Message
 from signals.decisions import Answer, DecideCase, DecideParked
 from signals.demo import DemoView
 from signals.documents import Case
+from signals.handover import AcknowledgeHandover
 from signals.holds import HoldAct, HoldContent, HoldTrigger, InspectionOutcome
 from signals.people import Actor, SignatureMeaning
 from signals.reports import ParkedItem
@@ -101,6 +102,8 @@ class Desk(Protocol):
     async def open_hold(self, trigger: HoldTrigger) -> str:
         """Block at once, start its process; the hold's id. The same trigger again is the same hold."""
         ...
+
+    async def acknowledge_handover(self, plant: str, shift: str, act: AcknowledgeHandover) -> Answer: ...
 
     async def decide_case(self, plant: str, case: Case, decision: DecideCase) -> Answer: ...
 

@@ -11,10 +11,12 @@ from ledger.hold_port import OpenedHold
 from ledger.port import LedgerPort
 from signals.decisions import Answer, DecideParked
 from signals.errors import NoAnswer
+from signals.handover import AcknowledgeHandover
 from signals.holds import HoldAct, HoldTrigger, InspectionOutcome
 from signals.reports import ParkedItem
 from workers.client import TemporalUnreachable
 from workers.desk import Connect, Sealer, TemporalDesk, decide_parked
+from workers.handover_desk import acknowledge
 from workers.holds import act_on_hold, start_or_tell, tell_inspection
 from workers.inspections import Inspections
 
@@ -43,6 +45,9 @@ class ConsoleDesk(TemporalDesk):
 
     async def act_on_hold(self, plant: str, hold: str, act: HoldAct) -> Answer:
         return await act_on_hold(await self._connect(), self._ledger, plant, hold, act, now=self._now())
+
+    async def acknowledge_handover(self, plant: str, shift: str, act: AcknowledgeHandover) -> Answer:
+        return await acknowledge(await self._connect(), self._ledger, plant, shift, act)
 
     async def open_hold(self, trigger: HoldTrigger) -> str:
         """The block stands in the ledger before Temporal is asked: an outage of it never delays a block.

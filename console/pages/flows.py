@@ -70,6 +70,16 @@ FLOWS = (
         "when a hold is opened, escalated, wants a second signature or is over",
         "when each channel has taken or refused it", Role.INTEGRATION,
     ),
+    Flow(
+        "HandoverTick", "handover-tick:{plant}",
+        "looks which shifts have ended and begins their handover", "by its schedule", "after each look at the calendar",
+        Role.SUPERVISOR,
+    ),
+    Flow(
+        "ShiftHandover", "handover:{plant}:{shift}",
+        "closes a shift in the books and hands it to the next crew",
+        "when the shift is over", "when the incoming supervisor has taken over", Role.SUPERVISOR,
+    ),
 )  # fmt: skip
 
 

@@ -16,6 +16,7 @@ from fastapi import FastAPI
 
 from console.app import build_app
 from console.ports import Services
+from domain import handover
 from domain.hold_decisions import DecisionRules, judge_cosign, judge_decision
 from domain.plant import PlantConfig
 from ledger.people_port import Grant
@@ -23,6 +24,7 @@ from ledger.store import SqlLedger
 from signals.decisions import Answer, DecideCase, DecideParked
 from signals.documents import Case
 from signals.errors import BadInput, NoAnswer
+from signals.handover import AcknowledgeHandover
 from signals.holds import (
     ClaimHold,
     CommentHold,
@@ -211,6 +213,15 @@ class HouseDesk:
         await self._ledger.decide_parked(plant, decision)
         self.parked_decisions.append(decision)
         return Answer(decision_id=decision.decision_id, accepted=True)
+
+    async def acknowledge_handover(self, plant: str, shift: str, act: AcknowledgeHandover) -> Answer:
+        self._speak()
+        report = await self._ledger.handover(plant, shift)
+        assert report is not None and not handover.may_acknowledge(act, plant)
+        stands = await self._ledger.record_handover(handover.acknowledged(report, act, START))
+        answer = handover.answer_for(stands, act)
+        assert answer is not None
+        return answer
 
     async def record_inspection(self, plant: str, outcome: InspectionOutcome) -> Mapping[str, object]:
         self._speak()
