@@ -42,7 +42,7 @@ def build_app(services: Services) -> FastAPI:
 
     app = FastAPI(
         title="Plantwright",
-        description="Holds, exceptions, orders and lines of a plant; the same actions as the console's pages.",
+        description="Holds, stops, exceptions, orders and lines of a plant; the same actions as the console's pages.",
         version="1",
         openapi_url="/api/v1/openapi.json",
         docs_url=None,

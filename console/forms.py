@@ -1,12 +1,14 @@
-"""Reading what people typed: quantities in either language's spelling, dispositions, serial numbers. Pure."""
+"""Reading what people typed: quantities in either language's spelling, times, dispositions, serial numbers. Pure."""
 
 from __future__ import annotations
 
 import re
 import uuid
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
 from typing import TypeVar
+from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel, ValidationError
 
@@ -33,6 +35,23 @@ def amount(text: str, what: str) -> Decimal:
     if not value.is_finite() or value < 0 or not re.fullmatch(r"\d{1,10}(\.\d{1,6})?", said):
         raise BadInput(f"{what}: {text!r} is no quantity", subject=what, hint="write a number, for example 3 or 2.5")
     return value
+
+
+def instant(text: str, zone: str, what: str) -> datetime:
+    """A time as a browser's field gives it, in the plant's zone. Raises BadInput."""
+    try:
+        at = datetime.fromisoformat(text.strip())
+        return (at if at.tzinfo else at.replace(tzinfo=ZoneInfo(zone))).astimezone(UTC)
+    except (ValueError, OverflowError) as error:
+        hint = "choose a day and a time"
+        raise BadInput(f"{what}: {text!r} is no time", subject=what, hint=hint) from error
+
+
+def whole(text: str, what: str) -> int:
+    """A number of something. Raises BadInput."""
+    if not re.fullmatch(r"[0-9]{1,6}", text.strip()):
+        raise BadInput(f"{what}: {text!r} is no number", subject=what)
+    return int(text)
 
 
 def serials(text: str) -> tuple[str, ...]:

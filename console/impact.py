@@ -1,4 +1,4 @@
-"""The impact card: what a hold or an exception costs if nobody does anything. Unknown stays unknown. Pure."""
+"""The impact card: what a hold, a stop or an exception costs if nobody does anything. Unknown stays unknown. Pure."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from decimal import Decimal
 
+from signals.downtime import StopRecord
 from signals.exceptions import CaseFile
 from signals.holds import HoldRecord, ImpactCard
 from signals.orders import OrderPhase, ProductionOrder
@@ -45,6 +46,28 @@ def of_case(
         unit=case.unit or (order.unit if order else "PC"),
         could_run=could_run(case.order, order, others),
         choices=tuple(choices),
+    )
+
+
+def of_stop(
+    record: StopRecord, order: ProductionOrder | None, done: Decimal, others: Iterable[tuple[str, ProductionOrder]],
+    choices: Sequence[str],
+) -> ImpactCard:  # fmt: skip
+    """What its process has found, and what the order says where that is silent; `done` of it stands in the ERP."""
+    known = record.impact
+    return known.model_copy(
+        update={
+            "order": known.order or (order.order if order else ""),
+            "material": known.material or (order.material if order else ""),
+            "due_at": known.due_at or (_needed(order) if order else None),
+            "pieces_at_risk": known.pieces_at_risk
+            if known.pieces_at_risk is not None or order is None
+            else max(order.quantity - done, Decimal(0)),
+            "unit": known.unit if known.order or order is None else order.unit,
+            "expected_recovery": record.expected_recovery or known.expected_recovery,
+            "could_run": known.could_run or could_run(order.order if order else "", order, others),
+            "choices": tuple(choices),
+        }
     )
 
 

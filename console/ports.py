@@ -16,6 +16,7 @@ from signals.base import Message
 from signals.decisions import Answer, DecideCase, DecideParked
 from signals.demo import DemoView
 from signals.documents import Case
+from signals.downtime import StopAct
 from signals.handover import AcknowledgeHandover
 from signals.holds import HoldAct, HoldContent, HoldTrigger, InspectionOutcome
 from signals.people import Actor, SignatureMeaning
@@ -99,6 +100,8 @@ class Desk(Protocol):
 
     async def act_on_hold(self, plant: str, hold: str, act: HoldAct) -> Answer: ...
 
+    async def act_on_stop(self, plant: str, line: str, stop: str, act: StopAct) -> Answer: ...
+
     async def open_hold(self, trigger: HoldTrigger) -> str:
         """Block at once, start its process; the hold's id. The same trigger again is the same hold."""
         ...
@@ -118,7 +121,7 @@ class Changes(Protocol):
     """A cheap look at whether anything has changed."""
 
     async def change_marks(self, plant: str) -> Mapping[str, str]:
-        """By topic (holds, cases, parked, orders, lines) a text that differs whenever the topic has changed."""
+        """By topic (holds, cases, parked, orders, lines, stops) a text that differs whenever the topic has changed."""
         ...
 
 
@@ -170,6 +173,8 @@ class Services:
     """Key of form tokens and short-lived cookies; 32 bytes or more, the same in every process of the console."""
     now: Callable[[], datetime]
     """Plant time, for what people are shown."""
+    pace: float = 1.0
+    """Plant seconds per second, for what ticks on a page until it is asked for again."""
     temporal_ui: str = ""
     public_url: str = ""
     """How people reach the console, for QR codes and redirects; empty: as the request says."""

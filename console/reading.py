@@ -7,7 +7,9 @@ from collections.abc import Iterable
 from console.problems import not_found
 from console.who import Visitor
 from domain.places import lines_of_order
+from domain.stop_review import looked_at
 from ledger.port import OrderRecord
+from signals.downtime import StopRecord, StopSearch
 from signals.errors import NoAnswer, PlantwrightError
 from signals.exceptions import CaseFile, ListedCase
 from signals.holds import HoldRecord
@@ -23,6 +25,21 @@ async def hold_of(visitor: Visitor, plant: str, hold: str) -> HoldRecord:
     if record is None or not visitor.sees(plant, record.scope.line):
         raise not_found()
     return record
+
+
+async def stop_of(visitor: Visitor, plant: str, line: str, stop: str) -> StopRecord:
+    """The stop with its history, its parts as they are now. Raises 404."""
+    config, services = visitor.plant(plant), visitor.services
+    record = await services.ledger.stop(plant, line, stop) if visitor.sees(plant, line) else None
+    if record is None:
+        raise not_found()
+    return looked_at(record, config, services.now())
+
+
+async def stops_seen(visitor: Visitor, plant: str, search: StopSearch) -> list[StopRecord]:
+    """Those of the stops that the visitor may know of, the latest first."""
+    found = await visitor.services.ledger.stops(plant, search)
+    return [record for record in found if visitor.sees(plant, record.line)]
 
 
 async def order_of(visitor: Visitor, plant: str, order: str) -> OrderRecord:

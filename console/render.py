@@ -35,6 +35,7 @@ def environment() -> Environment:
     made.filters["words"] = shown.words
     made.filters["paragraphs"] = shown.paragraphs
     made.filters["capitalise"] = shown.capitalise
+    made.filters["wall"] = shown.wall
     made.globals["asset"] = asset
     made.globals["Action"] = Action
     return made
@@ -81,6 +82,7 @@ def page(
         "moment": lambda value, of=zone: shown.moment(value, of, language, now=now),
         "clock": lambda value: shown.clock(value, zone),
         "since": lambda value: shown.duration(now - value, t) if value is not None else shown.DASH,
+        "span": lambda value: shown.duration(shown.as_span(value), t),
         "due": lambda value: shown.due(value, now, t),
     }
     body = (

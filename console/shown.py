@@ -54,6 +54,16 @@ def duration(value: timedelta | None, t: Translate) -> str:
     return " ".join(f"{amount} {unit}" for amount, unit in parts[first : first + 2] if amount or first == 3)
 
 
+def as_span(value: timedelta | Decimal) -> timedelta:
+    """Seconds as they are summed are spans too."""
+    return value if isinstance(value, timedelta) else timedelta(seconds=float(value))
+
+
+def wall(value: datetime, zone: str) -> str:
+    """The plant's time for a browser's field (HTML Living Standard 2.3.5.5)."""
+    return f"{value.astimezone(ZoneInfo(zone)):%Y-%m-%dT%H:%M:%S}"
+
+
 def due(value: datetime | None, now: datetime, t: Translate) -> str:
     """How long is left, or since when it is overdue."""
     if value is None:

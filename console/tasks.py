@@ -1,4 +1,4 @@
-"""The inbox: holds, cases and parked items as one list of tasks, sorted by due time. Pure."""
+"""The inbox: holds, stops, cases and parked items as one list of tasks, sorted by due time. Pure."""
 
 from __future__ import annotations
 
@@ -10,6 +10,9 @@ from enum import StrEnum
 from domain.error_catalogue import deciders, roles_at, severity_of
 from domain.hold_decisions import deciders_of
 from domain.permissions import Action, roles_of
+from domain.roles import Role
+from domain.stop_ladder import is_quiet
+from signals.downtime import CapacityState, StopRecord, StopState
 from signals.exceptions import ListedCase
 from signals.holds import HoldRecord
 from signals.reports import ParkedItem
@@ -19,6 +22,7 @@ class TaskKind(StrEnum):
     HOLD = "hold"
     CASE = "exception"
     PARKED = "parked"
+    STOP = "stop"
 
 
 @dataclass(frozen=True)
@@ -39,16 +43,19 @@ class Task:
     severity: int
     roles: tuple[str, ...]
     assigned_to: str = ""
+    users: tuple[str, ...] = ()
+    """Who is called by name."""
 
     @property
     def path(self) -> str:
         """Where it is opened."""
-        folder = {TaskKind.HOLD: "holds", TaskKind.CASE: "cases", TaskKind.PARKED: "parked"}[self.kind]
+        names = {TaskKind.HOLD: "holds", TaskKind.CASE: "cases", TaskKind.PARKED: "parked", TaskKind.STOP: "stops"}
+        folder = names[self.kind]
         return f"/p/{self.plant}/{folder}/{self.id}"
 
     def is_for(self, user: str, roles: Iterable[str]) -> bool:
         """Whether it is on this person's list: taken on by them, or one of their roles is asked."""
-        return self.assigned_to == user or bool(set(roles) & set(self.roles))
+        return user in (self.assigned_to, *self.users) or bool(set(roles) & set(self.roles))
 
 
 def hold_task(record: HoldRecord) -> Task:
@@ -70,6 +77,62 @@ def hold_task(record: HoldRecord) -> Task:
         roles=tuple(dict.fromkeys((record.owner_role, *record.escalated_to, *deciders_of(record)))),
         assigned_to=record.assigned_to,
     )
+
+
+def stop_task(record: StopRecord, now: datetime) -> Task | None:
+    """A stop that waits for somebody, of those whom its ladder has called; None where nobody need do anything.
+
+    Called people acknowledge it; who has taken it on, or was called, explains it; an approval waits for its own roles.
+    """
+    doing = _waits_for(record, now)
+    if not doing:
+        return None
+    called = [r for r in record.rungs if r.fired_at is not None]
+    roles = [role for rung in called for role in rung.roles]
+    if "classify" in doing:
+        roles += [record.owner_role] + ([Role.OPERATOR.value] if record.fact.ended_at is not None else [])
+    if "capacity" in doing:
+        roles += [role.value for role in roles_of(Action.CAPACITY_APPROVE)]
+    if "reallocate" in doing:
+        roles += [role.value for role in roles_of(Action.REALLOCATION_APPROVE)]
+    part = next((p for p in reversed(record.parts) if p.order), None)
+    reason = next((p.reason_text for p in reversed(record.parts) if p.reason_text), "")
+    return Task(
+        kind=TaskKind.STOP,
+        plant=record.plant,
+        id=f"{record.line}/{record.stop}",
+        title=f"{record.line}: {reason}" if reason else record.line,
+        detail=doing[0],
+        order=part.order if part else "",
+        line=record.line,
+        material="",
+        state=record.state.value,
+        since=record.fact.started_at,
+        due=record.due_at,
+        severity=max(1, 3 - record.level),
+        roles=tuple(dict.fromkeys(roles)),
+        assigned_to=record.assigned_to,
+        users=tuple(dict.fromkeys(user for rung in called for user in rung.users)),
+    )
+
+
+def _waits_for(record: StopRecord, now: datetime) -> list[str]:
+    """What is to be done with a stop, the most urgent first."""
+    if record.state.is_over or record.fact.micro:
+        return []
+    stands = record.fact.ended_at is None
+    shelved = record.shelved_until is not None and now < record.shelved_until
+    called = any(r.fired_at is not None for r in record.rungs)
+    found: list[str] = []
+    if stands and record.state is StopState.OPEN and called and not shelved and not is_quiet(record.parts):
+        found.append("acknowledge")
+    if not record.is_classified and (called or not stands) and not shelved:
+        found.append("classify")
+    if record.capacity is CapacityState.PROPOSED:
+        found.append("capacity")
+    if any(r.state == "proposed" for r in record.reallocations):
+        found.append("reallocate")
+    return found
 
 
 def case_task(plant: str, listed: ListedCase) -> Task:

@@ -9,6 +9,7 @@ from sqlalchemy import ColumnElement, Select, func, select
 from sqlmodel import col
 
 from ledger.database import Books
+from ledger.stop_tables import DowntimeRow
 from ledger.tables import ExceptionCaseRow, LineCheckpointRow, ParkedItemRow, ProductionOrderRow, QualityHoldRow
 
 PlantTable = (
@@ -17,6 +18,7 @@ PlantTable = (
     | type[ParkedItemRow]
     | type[ProductionOrderRow]
     | type[LineCheckpointRow]
+    | type[DowntimeRow]
 )
 
 
@@ -24,7 +26,7 @@ class ChangeBooks(Books):
     """What live pages ask about once a second."""
 
     async def change_marks(self, plant: str) -> Mapping[str, str]:
-        """By topic (holds, cases, parked, orders, lines) a text that differs whenever the topic has changed."""
+        """By topic (holds, cases, parked, orders, lines, stops) a text that differs whenever the topic has changed."""
         async with self._db.read() as session:
             marks: dict[str, str] = {}
             for topic, wanted in _questions(plant).items():
@@ -35,7 +37,7 @@ class ChangeBooks(Books):
 
 def _questions(plant: str) -> dict[str, Select[Any]]:
     hold, case, parked = QualityHoldRow, ExceptionCaseRow, ParkedItemRow
-    order, line = ProductionOrderRow, LineCheckpointRow
+    order, line, stop = ProductionOrderRow, LineCheckpointRow, DowntimeRow
     return {
         "holds": _count(plant, hold, func.sum(col(hold.revision)), func.sum(col(hold.triggers))),
         "cases": _count(plant, case, func.sum(col(case.level)), func.max(col(case.recorded_at)),
@@ -43,6 +45,7 @@ def _questions(plant: str) -> dict[str, Select[Any]]:
         "parked": _count(plant, parked, func.count(col(parked.accepted))),
         "orders": _count(plant, order, func.max(col(order.recorded_at)), func.sum(func.length(col(order.phase)))),
         "lines": _count(plant, line, func.sum(col(line.revision))),
+        "stops": _count(plant, stop, func.sum(col(stop.revision)), func.sum(col(stop.fact_version))),
     }  # fmt: skip
 
 

@@ -1,4 +1,4 @@
-"""The console's way to the processes of all its plants: status, decisions, holds, inspections. See `console.ports`."""
+"""The console's way to its plants' processes: status, decisions, holds, stops, inspections. See `console.ports`."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from domain.plant import PlantConfig
 from ledger.hold_port import OpenedHold
 from ledger.port import LedgerPort
 from signals.decisions import Answer, DecideParked
+from signals.downtime import StopAct
 from signals.errors import NoAnswer
 from signals.handover import AcknowledgeHandover
 from signals.holds import HoldAct, HoldTrigger, InspectionOutcome
@@ -19,6 +20,7 @@ from workers.desk import Connect, Sealer, TemporalDesk, decide_parked
 from workers.handover_desk import acknowledge
 from workers.holds import act_on_hold, start_or_tell, tell_inspection
 from workers.inspections import Inspections
+from workers.stop_desk import act_on_stop
 
 LOOK_WITHIN = timedelta(seconds=2)
 """A page shows what the ledger has rather than wait longer for a process."""
@@ -45,6 +47,9 @@ class ConsoleDesk(TemporalDesk):
 
     async def act_on_hold(self, plant: str, hold: str, act: HoldAct) -> Answer:
         return await act_on_hold(await self._connect(), self._ledger, plant, hold, act, now=self._now())
+
+    async def act_on_stop(self, plant: str, line: str, stop: str, act: StopAct) -> Answer:
+        return await act_on_stop(await self._connect(), self._ledger, plant, line, stop, act)
 
     async def acknowledge_handover(self, plant: str, shift: str, act: AcknowledgeHandover) -> Answer:
         return await acknowledge(await self._connect(), self._ledger, plant, shift, act)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
-from console.api import cases, holds, inspections, lines, orders, parked, shifts
+from console.api import cases, holds, inspections, lines, orders, parked, shifts, stops
 
 router = APIRouter()
-for module in (holds, shifts, cases, parked, orders, lines, inspections):
+for module in (holds, stops, shifts, cases, parked, orders, lines, inspections):
     router.include_router(module.router)

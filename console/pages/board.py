@@ -11,9 +11,11 @@ from fastapi.responses import Response
 
 from console.figures import LineView, Pieces, counted, from_checkpoint, from_process, rate, stands_still
 from console.render import page
+from console.stop_cards import StopCard, line_stops
 from console.who import Visitor, page_for
 from domain.permissions import Action
 from domain.plant import LineConfig, PlantConfig
+from signals.downtime import StopSearch
 from signals.errors import NoAnswer, PlantwrightError
 from signals.holds import HoldRecord, HoldSearch
 from signals.orders import ProductionOrder
@@ -36,6 +38,7 @@ class BoardLine:
     view: LineView
     orders: dict[str, OrderAtLine]
     holds: list[HoldRecord]
+    stops: list[StopCard]
 
 
 @router.get("/p/{plant}/lines")
@@ -57,7 +60,8 @@ async def board_line(visitor: Visitor, config: PlantConfig, line: LineConfig) ->
         record = await ledger.load_order(plant, order)
         pace = rate(record.messages, line.id, view.as_of) if view.as_of else None
         orders[order] = OrderAtLine(order, record.order, counted(record.messages), pace)
-    return BoardLine(view, orders, await ledger.holds(plant, HoldSearch(line=line.id)))
+    stops = line_stops(line, await ledger.stops(plant, StopSearch(line=line.id)), config, visitor.services.now())
+    return BoardLine(view, orders, await ledger.holds(plant, HoldSearch(line=line.id)), stops.standing)
 
 
 async def view_of(visitor: Visitor, plant: str, line: LineConfig) -> LineView:

@@ -54,6 +54,12 @@ FLOWS = (
         Role.QUALITY_ENGINEER,
     ),
     Flow(
+        "Downtime", "downtime:{plant}:{line}:{stop}",
+        "asks why a line stands, calls people step by step, tells maintenance and planning",
+        "when a line has stood for longer than a micro-stop", "when it is over, explained and booked",
+        Role.MAINTENANCE,
+    ),
+    Flow(
         "ErpException", "erp-exception:{plant}:{posting}",
         "keeps what the ERP refused, or what nobody knows the fate of, until it is settled",
         "when a posting is refused or in doubt", "when a person or the ERP has settled it", Role.INTEGRATION,

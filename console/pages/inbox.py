@@ -7,11 +7,14 @@ from dataclasses import dataclass
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
-from console.reading import cases_seen
+from console.forms import new_action
+from console.reading import cases_seen, stops_seen
 from console.render import page
-from console.tasks import Task, TaskKind, case_task, hold_task, in_order, parked_task
+from console.tasks import Task, TaskKind, case_task, hold_task, in_order, parked_task, stop_task
 from console.who import Visitor, page_for
 from domain.permissions import Action
+from domain.stop_review import looked_at
+from signals.downtime import StopSearch
 from signals.exceptions import CaseSearch
 from signals.holds import HoldSearch
 
@@ -39,7 +42,16 @@ async def inbox(
     shown = Inbox(chosen[:MOST], len(chosen), len(found) - len(mine))
     counts = {k.value: sum(task.kind is k for task in (found if all else mine)) for k in TaskKind}
     zones = {config.plant.id: config.plant.zone for config in visitor.plants}
-    return page(request, "inbox.html", inbox=shown, everything=bool(all), kind=kind, counts=counts, zones=zones)
+    return page(
+        request,
+        "inbox.html",
+        inbox=shown,
+        everything=bool(all),
+        kind=kind,
+        counts=counts,
+        zones=zones,
+        action_id=new_action(),
+    )
 
 
 def is_mine(visitor: Visitor, task: Task) -> bool:
@@ -56,6 +68,10 @@ async def tasks_of(visitor: Visitor) -> list[Task]:
         if visitor.may(Action.VIEW_HOLDS, plant):
             holds = await ledger.holds(plant, HoldSearch())
             found += [hold_task(record) for record in holds if visitor.sees(plant, record.scope.line)]
+        if visitor.may(Action.VIEW_STOPS, plant):
+            now = visitor.services.now()
+            stops = [looked_at(r, config, now) for r in await stops_seen(visitor, plant, StopSearch())]
+            found += [task for record in stops if (task := stop_task(record, now)) is not None]
         if visitor.may(Action.VIEW_CASES, plant):
             cases = await ledger.find_cases(plant, CaseSearch())
             found += [case_task(plant, listed) for listed in await cases_seen(visitor, plant, cases)]

@@ -104,6 +104,26 @@
     window.addEventListener("pagehide", () => source.close());
   }
 
+  // --- timers: the server has written each; here they go on until it is asked again --------------------------------
+  const born = new WeakMap(), units = (body.dataset.units || "").split("|"), pace = Number(body.dataset.pace) || 1;
+  function duration(ms) {
+    let rest = Math.floor(Math.abs(ms) / 1000);
+    const parts = [86400, 3600, 60, 1].map((size, n) => { const a = Math.floor(rest / size); rest -= a * size; return [a, units[n]]; });
+    const first = parts.findIndex(([a], n) => a || n === 3);
+    return parts.slice(first, first + 2).filter(([a]) => a || first === 3).map(([a, u]) => `${a} ${u}`).join(" ");
+  }
+  function tick() {
+    for (const one of document.querySelectorAll("[data-timer]")) {
+      if (!born.has(one)) born.set(one, performance.now());
+      const now = Date.parse(one.dataset.now) + (performance.now() - born.get(one)) * pace, left = Date.parse(one.dataset.at) - now;
+      const up = one.dataset.timer === "up";
+      const text = up ? duration(left) : (left < 0 ? body.dataset.overdue : body.dataset.due).replace("%s", duration(left));
+      if (!up) one.classList.toggle("late-text", left < 0);
+      if (one.textContent !== text) one.textContent = text;
+    }
+  }
+  if (body.dataset.units) { tick(); setInterval(tick, 1000); }
+
   // --- forms ------------------------------------------------------------------------------------------------------
   const number = (text) => Number((text || "0").trim().replace(/\s/g, "").replace(/,(?=\d*$)/, "."));
   for (const form of document.querySelectorAll("form[data-held]")) {

@@ -23,6 +23,7 @@ from ledger.people_port import Grant
 from ledger.store import SqlLedger
 from signals.decisions import Answer, DecideCase, DecideParked
 from signals.documents import Case
+from signals.downtime import StopAct
 from signals.errors import BadInput, NoAnswer
 from signals.handover import AcknowledgeHandover
 from signals.holds import (
@@ -49,6 +50,7 @@ from signals.orders import ErpOrderStatus, Operation, ProductionOrder
 from signals.packml import MachineState
 from signals.reports import ParkedItem
 from signals.status import LineStatus, OperationStatus, OrderStatus, StationStatus
+from tests.console.stop_floor import DOWNTIME, SHIFTS, act_on_stop
 from workers.accounts import HouseAccounts
 from workers.people import People
 
@@ -63,6 +65,7 @@ PEOPLE: dict[str, tuple[tuple[str, str, tuple[str, ...]], ...]] = {
     "manager-1": ((NORTH, "quality manager", ()),),
     "supervisor-1": ((NORTH, "supervisor", ()),),
     "operator-1": ((NORTH, "operator", ("line-1",)),),
+    "maintenance-1": ((NORTH, "maintenance", ()),),
     "planner-1": ((NORTH, "planner", ()),),
     "integration-1": ((NORTH, "integration ops", ()),),
     "auditor-1": ((NORTH, "auditor", ()),),
@@ -87,6 +90,8 @@ def plant(name: str) -> PlantConfig:
                 {"id": "line-1", "name": "Line 1", "station": [{"id": "press", **station}]},
                 {"id": "line-2", "name": "Line 2", "station": [{"id": "press", **station, "work_centre": "WC-2"}]},
             ],
+            "shift": SHIFTS,
+            "downtime": DOWNTIME,
             "erp": {"kind": "sap", "url": "http://127.0.0.1:9", "plant": "1010"},
         }
     )
@@ -134,7 +139,9 @@ class HouseDesk:
         self._ledger = ledger
         self._plants = plants
         self.silent = False
+        self.clock = [START + timedelta(minutes=5)]
         self.acts: list[HoldAct] = []
+        self.stop_acts: list[StopAct] = []
         self.case_decisions: list[DecideCase] = []
         self.parked_decisions: list[DecideParked] = []
         self.inspections: list[InspectionOutcome] = []
@@ -201,6 +208,14 @@ class HouseDesk:
                 }.get(verdict.decision.state, HoldState.BLOCKED)
                 closed = START if state is HoldState.CLOSED else None
                 return {"decisions": (*kept, verdict.decision), "state": state, "closed_at": closed}, "decided"
+
+    async def act_on_stop(self, plant: str, line: str, stop: str, act: StopAct) -> Answer:
+        self._speak()
+        if act.action_id not in self._answers:
+            now = self.clock[0]
+            self._answers[act.action_id] = await act_on_stop(self._ledger, self._plants[plant], line, stop, act, now)
+            self.stop_acts.append(act)
+        return self._answers[act.action_id]
 
     async def decide_case(self, plant: str, case: Case, decision: DecideCase) -> Answer:
         self._speak()
@@ -282,7 +297,7 @@ async def build_house(ledger: SqlLedger, **changes: Any) -> House:
     people = people_of(ledger)
     plants = {name: plant(name) for name in (NORTH, SOUTH)}
     desk = HouseDesk(ledger, plants)
-    clock = [START + timedelta(minutes=5)]
+    clock = desk.clock
     given = {
         "plants": plants, "ledger": ledger, "desk": desk, "accounts": HouseAccounts(people), "secret": b"s" * 32,
         "now": lambda: clock[0], "temporal_ui": "http://127.0.0.1:8233/namespaces/plantwright/workflows",

@@ -13,7 +13,9 @@ from console.shown import words
 from console.texts import catalogue, choose, translator
 from domain.error_catalogue import REFUSALS, TROUBLES
 from domain.roles import Role
+from domain.stop_reasons import OWN_TEXTS
 from signals.documents import CaseAction, CaseKind, PostingState
+from signals.downtime import CapacityState, ReasonStatus, StopState, TimeClass
 from signals.holds import DecisionState, HoldDispositionKind, HoldState
 from signals.orders import OrderPhase
 from signals.packml import MachineState
@@ -25,7 +27,8 @@ from workers.plant_worker import WORKFLOWS
 ROOT = Path(console.__file__).parent
 SAID = re.compile(r"""\bt\(\s*(?:"([^"]+)"|'([^']+)')""")
 ENUMS = (Role, CaseAction, CaseKind, PostingState, DecisionState, HoldDispositionKind, HoldState, OrderPhase,
-         MachineState, SignatureMeaning, ParkedWhy, TransactionType)  # fmt: skip
+         MachineState, SignatureMeaning, ParkedWhy, TransactionType, TimeClass, StopState, CapacityState,
+         ReasonStatus)  # fmt: skip
 
 
 def texts_in(file: Path) -> set[str]:
@@ -40,6 +43,7 @@ def test_every_text_of_a_template_is_there_in_german(file: str) -> None:
 def test_every_name_that_a_page_shows_is_there_in_german() -> None:
     names = {words(member.value) for kind in ENUMS for member in kind}
     names |= {words(trouble.name) for trouble in (*REFUSALS.values(), *TROUBLES.values())}
+    names |= set(OWN_TEXTS.values())
     names |= {text for flow in FLOWS for text in (flow.does, flow.starts, flow.ends)}
     assert names - set(catalogue("de")) == set()
 

@@ -8,6 +8,7 @@ from decimal import Decimal
 from ledger.port import LineRecord
 from ledger.store import SqlLedger
 from signals.decisions import DecideParked
+from signals.downtime import StopFact, StopStretch, TimeClass
 from signals.holds import HoldCause, HoldReason, HoldScope, HoldTrigger
 from signals.reports import ParkedItem, ParkedWhy
 from tests.ledger.examples import LINE, ORDER, PLANT, START, hand_entry, order
@@ -46,3 +47,17 @@ async def test_each_change_is_seen_in_its_topic_and_in_no_other(ledger: SqlLedge
         before = after
     assert await ledger.change_marks("another-plant") == other
     assert datetime.now(UTC) > START
+
+
+async def test_a_stop_is_heard_of_when_its_line_tells_it_and_when_its_process_does(ledger: SqlLedger) -> None:
+    stretch = StopStretch(started_at=START, time_class=TimeClass.STOP)
+    fact = StopFact(stop="s1", plant=PLANT, line=LINE, version=1, started_at=START, as_of=START, stretches=(stretch,))
+    before = await ledger.change_marks(PLANT)
+    await ledger.record_line(LineRecord(plant=PLANT, line=LINE, revision=1, checkpoint="{}", stops=(fact,)))
+    told = await ledger.change_marks(PLANT)
+    record = await ledger.stop(PLANT, LINE, "s1")
+    assert record is not None
+    await ledger.record_stop(record.model_copy(update={"revision": 1, "assigned_to": "fitter-1"}))
+    after = await ledger.change_marks(PLANT)
+    assert [marks["stops"] for marks in (before, told, after)] == ["0/None/None", "1/0/1", "1/1/1"]
+    assert {name for name in after if after[name] != told[name]} == {"stops"}

@@ -80,6 +80,7 @@ async def _serve(plant_files: list[Path], settings: Settings, host: str, port: i
         accounts=HouseAccounts(people),
         secret=hashlib.sha256(b"plantwright console forms" + key.private_bytes_raw()).digest(),
         now=now,
+        pace=settings.clock.factor,
         temporal_ui=settings.environ.get(TEMPORAL_UI, ""),
         public_url=_public_url(settings.environ),
         oidc=oidc,

@@ -50,6 +50,7 @@ def services_of(stage: Stage, show: Show) -> Services:
         accounts=HouseAccounts(stage.people.people),
         secret=secrets.token_bytes(32),
         now=stage.now,
+        pace=stage.clock.factor,
         temporal_ui=f"{stage.temporal.ui_url}/workflows" if stage.temporal.ui_url else "",
         notices=(NOTICE,),
         demo_users=tuple((user.login, user.role) for user in stage.people.users),
