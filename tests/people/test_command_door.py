@@ -225,6 +225,7 @@ def test_every_action_is_asked_or_named_with_a_reason() -> None:
     covers(ACTIONS, NO_COMMAND)
 
 
+@pytest.mark.long
 @pytest.mark.timeout(300)
 async def test_a_command_answers_what_the_table_says(terminal: Terminal) -> None:
     """A slice: one person of the line, and one of another."""

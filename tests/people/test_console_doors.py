@@ -325,7 +325,7 @@ async def test_a_page_and_a_call_answer_what_the_table_says(doors: Doors) -> Non
     doors.questions.settle()
 
 
-@pytest.mark.long
+@pytest.mark.proof
 @pytest.mark.timeout(1200)
 async def test_every_page_and_call_answers_what_the_table_says(doors: Doors) -> None:
     await ask_web(doors, EVERYBODY)
