@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from decimal import Decimal
+from decimal import ROUND_CEILING, Decimal
 from zoneinfo import ZoneInfo
 
 from domain.losses import Loss
@@ -14,13 +14,13 @@ from signals.base import ZERO
 from signals.downtime import ReasonStatus
 
 WIDTH, HEIGHT = 640, 260
-LEFT, RIGHT, TOP, BOTTOM = 56, 52, 14, 30
+LEFT, RIGHT, TOP, BOTTOM = 64, 78, 14, 34
 BARS = 10
 """The greatest ones have a bar of their own; the rest is one bar, and stands in the table."""
 STEPS = (1, 2, 5, 10, 15, 30, 60, 120, 240, 480, 720, 1440, 2880, 7200, 14400)
 """Minutes between two lines of the scale."""
 
-STRIP_WIDTH, STRIP_HEIGHT, STRIP_TOP = 960, 78, 6
+STRIP_WIDTH, STRIP_HEIGHT = 960, 50
 STRIP_BAR = 46
 NARROWEST = 1.5
 
@@ -68,7 +68,7 @@ def pareto_of(losses: Sequence[Loss], rest: str) -> Pareto | None:
         values.append(("+", rest, sum((one.seconds for one in losses[len(shown) :]), ZERO)))
     whole = sum((seconds for _, _, seconds in values), ZERO)
     step = _step(max(seconds for _, _, seconds in values) / 60)
-    top = step * -(-max(seconds for _, _, seconds in values) // (60 * step))
+    top = step * (max(seconds for _, _, seconds in values) / 60 / step).to_integral_value(rounding=ROUND_CEILING)
     floor, room = HEIGHT - BOTTOM, HEIGHT - TOP - BOTTOM
     pitch = (WIDTH - LEFT - RIGHT) / len(values)
     bars: list[Bar] = []
@@ -122,7 +122,6 @@ class Strip:
     hours: tuple[Tick, ...]
     width: int = STRIP_WIDTH
     height: int = STRIP_HEIGHT
-    floor: int = STRIP_TOP + STRIP_BAR
 
 
 HEIGHTS = {"running": 0.35, "micro_stop": 0.6, "planned": 0.5, "setup": 0.7, "not_scheduled": 0.15, "no_data": 0.25}
@@ -140,7 +139,7 @@ def strip_of(segments: Sequence[Segment], since: datetime, until: datetime, zone
         unknown = one.part is not None and one.part.status is not ReasonStatus.CLASSIFIED
         height = round(HEIGHTS.get(kind, 1.0) * STRIP_BAR, 1)
         blocks.append(
-            Block(round(x, 2), round(width, 2), round(STRIP_TOP + STRIP_BAR - height, 1), height,
+            Block(round(x, 2), round(width, 2), round(STRIP_HEIGHT - height, 1), height,
                   f"{kind} unknown" if unknown else kind, one)
         )  # fmt: skip
     return Strip(tuple(blocks), tuple(_hours(since, until, zone, span)))

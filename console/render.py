@@ -35,6 +35,7 @@ def environment() -> Environment:
     made.filters["words"] = shown.words
     made.filters["paragraphs"] = shown.paragraphs
     made.filters["capitalise"] = shown.capitalise
+    made.filters["class_words"] = shown.class_words
     made.filters["wall"] = shown.wall
     made.globals["asset"] = asset
     made.globals["Action"] = Action

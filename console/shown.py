@@ -77,6 +77,11 @@ def words(value: object) -> str:
     return str(value).replace("_", " ")
 
 
+def class_words(value: object) -> str:
+    """A class of time in words; a line is not blocked as material is."""
+    return "blocked downstream" if str(value) == "blocked" else words(value)
+
+
 def paragraphs(text: str) -> Markup:
     """Line breaks as people typed them."""
     return Markup("<br>").join(escape(line) for line in text.splitlines())

@@ -45,6 +45,8 @@ class Task:
     assigned_to: str = ""
     users: tuple[str, ...] = ()
     """Who is called by name."""
+    todo: str = ""
+    """Of a stop: what is to be done with it."""
 
     @property
     def path(self) -> str:
@@ -96,13 +98,14 @@ def stop_task(record: StopRecord, now: datetime) -> Task | None:
     if "reallocate" in doing:
         roles += [role.value for role in roles_of(Action.REALLOCATION_APPROVE)]
     part = next((p for p in reversed(record.parts) if p.order), None)
-    reason = next((p.reason_text for p in reversed(record.parts) if p.reason_text), "")
+    reason = next((p.reason_text for p in reversed(record.parts) if p.reason_text), "unknown")
     return Task(
         kind=TaskKind.STOP,
         plant=record.plant,
         id=f"{record.line}/{record.stop}",
-        title=f"{record.line}: {reason}" if reason else record.line,
-        detail=doing[0],
+        title=record.line,
+        detail=reason,
+        todo=doing[0],
         order=part.order if part else "",
         line=record.line,
         material="",

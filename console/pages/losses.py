@@ -19,7 +19,7 @@ from domain.line_state import LineState
 from domain.losses import By, Loss, Lost, lost_parts, pareto
 from domain.permissions import Action
 from domain.plant import LineConfig, PlantConfig
-from domain.shifts import production_day, shift_at
+from domain.shifts import ShiftSpan, production_day, shift_at
 from domain.stop_account import line_times
 from domain.stop_review import Segment, line_strip, seconds_of, within
 from signals.base import ZERO
@@ -142,15 +142,15 @@ async def timeline(
     chosen = _day(day, today)
     since, until = _begin(config, chosen), _begin(config, chosen + timedelta(days=1))
     spans = shifts_of(config, since, until)
-    picked = next((span for span in spans if span[0] == shift), None)
+    picked = next((span for span in spans if span.label == shift), None)
     if picked is not None:
-        _, since, until = picked
+        since, until = picked.start, picked.end
     drawn = [
         await line_day(visitor, config, line, since, until) for line in config.lines if visitor.sees(plant, line.id)
     ]
     return page(
         request, "stop_timeline.html", zone=config.plant.zone, plant=config, day=chosen, shift=shift if picked else "",
-        shifts=[name for name, _, _ in spans], lines=drawn, before=chosen - timedelta(days=1),
+        shifts=[(span.label, span.name) for span in spans], lines=drawn, before=chosen - timedelta(days=1),
         after=chosen + timedelta(days=1) if chosen < today else None,
         classes=[c.value for c in TimeClass],
     )  # fmt: skip
@@ -164,14 +164,14 @@ def _day(text: str, today: date) -> date:
     return chosen if date(2000, 1, 1) <= chosen <= today else today
 
 
-def shifts_of(config: PlantConfig, since: datetime, until: datetime) -> list[tuple[str, datetime, datetime]]:
-    """The named shifts that begin in a span."""
-    found: list[tuple[str, datetime, datetime]] = []
+def shifts_of(config: PlantConfig, since: datetime, until: datetime) -> list[ShiftSpan]:
+    """The named shifts that touch a span."""
+    found: list[ShiftSpan] = []
     at = since
     while at < until:
         span = shift_at(config.plant, config.shifts, at)
         if span.name:
-            found.append((span.name, span.start, span.end))
+            found.append(span)
         at = span.end
     return found
 

@@ -11,7 +11,9 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, expect
 
-from signals.downtime import CapacityState, ClassifyStop, Reallocation, StopRecord
+from domain.line_state import LineState
+from ledger.port import LineRecord
+from signals.downtime import CapacityState, ClassifyStop, Reallocation, StopRecord, StopState
 from signals.people import Actor
 from tests.console.browsing import DESKTOP, PHONE, page_of, served, sign_in
 from tests.console.house import NORTH, PASSWORD, House
@@ -110,6 +112,13 @@ async def furnished(house: House) -> dict[str, str]:
         act = ClassifyStop(action_id=f"f-{reason}", actor=actor, reason=reason)
         await act_on_stop(house.ledger, config, line, own.stop, act, now)
         await live_on(house.ledger, config, line, own.stop, now)
+    for line in ("line-1", "line-2"):
+        state = LineState(plant=NORTH, line=line)
+        state.stops.at = now - timedelta(seconds=5)
+        stored = await house.ledger.load_line(NORTH, line)
+        assert stored is not None
+        record = LineRecord(plant=NORTH, line=line, revision=stored.revision + 1, checkpoint=state.model_dump_json())
+        await house.ledger.record_line(record)
     over = await stop_in(house, minutes=70, lasted=9, line="line-1")
     stop = await stop_in(house, minutes=34, alarm="E-1702", alarm_count=14, flood=True)
     proposal = Reallocation(
@@ -120,7 +129,7 @@ async def furnished(house: House) -> dict[str, str]:
         stop.model_copy(
             update={
                 "revision": 50, "reallocations": (proposal,), "expected_recovery": now + timedelta(hours=2),
-                "capacity": CapacityState.PROPOSED, "assigned_to": "maintenance-1",
+                "capacity": CapacityState.PROPOSED, "state": StopState.ACKNOWLEDGED, "assigned_to": "maintenance-1",
                 "acknowledged_at": now - timedelta(minutes=20),
                 "acknowledged_until": now + timedelta(minutes=40), "notification": "10003456",
             }
@@ -129,7 +138,8 @@ async def furnished(house: House) -> dict[str, str]:
     at = f"{BOARD}/line-1/{stop.stop}"
     return {
         "stops": BOARD, "stop": at, "stop-reasons": f"{at}/reasons", "stop-over": f"{BOARD}/line-1/{over.stop}",
-        "losses": f"{BOARD}/losses", "timeline": f"{BOARD}/timeline", "timeline-shift": f"{BOARD}/timeline?shift=early",
+        "losses": f"{BOARD}/losses", "timeline": f"{BOARD}/timeline",
+        "timeline-shift": f"{BOARD}/timeline?shift=2026-11-20/early",
         "inbox-stops": "/?all=1", "lines-stops": f"/p/{NORTH}/lines",
     }  # fmt: skip
 

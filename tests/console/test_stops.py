@@ -37,7 +37,8 @@ async def test_every_page_of_stops_answers_in_both_languages(house: House) -> No
     over = await stop_in(house, line="line-2", minutes=60, lasted=20)
     async with signed_in(house, "supervisor-1") as client:
         for page in (BOARD, path(record), f"{path(record)}/reasons", path(over), f"{BOARD}/losses", f"{BOARD}/timeline",
-                     f"{BOARD}/timeline?shift=early", f"{BOARD}/losses?from=2026-11-01&to=2026-11-20&line=line-2",
+                     f"{BOARD}/timeline?shift=2026-11-20/early",
+                     f"{BOARD}/losses?from=2026-11-01&to=2026-11-20&line=line-2",
                      f"{BOARD}/losses?from=nonsense", f"{BOARD}/timeline?day=2026-11-19"):  # fmt: skip
             for language in ("en", "de"):
                 answer = await client.get(page, headers={"accept-language": language})
