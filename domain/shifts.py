@@ -41,6 +41,11 @@ def production_day(site: SiteConfig, at: datetime) -> date:
     return today if at >= _day_start(site, today) else today - timedelta(days=1)
 
 
+def production_day_begins(site: SiteConfig, day: date) -> datetime:
+    """When a business day begins."""
+    return _day_start(site, day)
+
+
 def _day_start(site: SiteConfig, day: date) -> datetime:
     return _instant(day, site.production_day_start, ZoneInfo(site.zone))
 

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from decimal import Decimal
-from zoneinfo import ZoneInfo
 
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
@@ -19,7 +18,7 @@ from domain.line_state import LineState
 from domain.losses import By, Loss, Lost, lost_parts, pareto
 from domain.permissions import Action
 from domain.plant import LineConfig, PlantConfig
-from domain.shifts import ShiftSpan, production_day, shift_at
+from domain.shifts import ShiftSpan, production_day, production_day_begins, shift_at
 from domain.stop_account import line_times
 from domain.stop_review import Segment, line_strip, seconds_of, within
 from signals.base import ZERO
@@ -107,17 +106,17 @@ def period_of(config: PlantConfig, request: Request, now: datetime) -> tuple[Per
 
 
 def days_of(config: PlantConfig, first: date, last: date) -> Period:
-    return Period(first, last, _begin(config, first), _begin(config, last + timedelta(days=1)))
+    return Period(
+        first,
+        last,
+        production_day_begins(config.plant, first),
+        production_day_begins(config.plant, last + timedelta(days=1)),
+    )
 
 
 def asked_days(config: PlantConfig, now: datetime, days: int) -> tuple[date, date]:
     today = production_day(config.plant, now)
     return today - timedelta(days=days - 1), today
-
-
-def _begin(config: PlantConfig, day: date) -> datetime:
-    wall = datetime.combine(day, config.plant.production_day_start, tzinfo=ZoneInfo(config.plant.zone))
-    return shift_at(config.plant, (), wall + timedelta(hours=2)).start
 
 
 @dataclass(frozen=True)
@@ -140,7 +139,10 @@ async def timeline(
     config, now = visitor.plant(plant), visitor.services.now()
     today = production_day(config.plant, now)
     chosen = _day(day, today)
-    since, until = _begin(config, chosen), _begin(config, chosen + timedelta(days=1))
+    since, until = (
+        production_day_begins(config.plant, chosen),
+        production_day_begins(config.plant, chosen + timedelta(days=1)),
+    )
     spans = shifts_of(config, since, until)
     picked = next((span for span in spans if span.label == shift), None)
     if picked is not None:

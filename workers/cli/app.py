@@ -38,6 +38,7 @@ COMMANDS = {
     "parked": "parked.app",
     "quality": "quality.app",
     "holds": "holds.app",
+    "downtime": "downtime.app",
     "shift": "shift.app",
     "trace": "trace.trace",
     "replay": "replay.replay",
