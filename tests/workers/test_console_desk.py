@@ -11,7 +11,9 @@ from temporalio.client import Client
 
 from ledger.connect import open_ledger
 from signals.decisions import DecideParked
+from signals.downtime import AcknowledgeStop
 from signals.holds import HoldCause, HoldReason, HoldScope, HoldTrigger
+from signals.people import Actor
 from signals.reports import ParkedItem, ParkedWhy
 from workers.client import TemporalUnreachable
 from workers.console_desk import ConsoleDesk
@@ -65,3 +67,9 @@ async def test_an_inspected_piece_is_decided_in_the_ledger_and_counted_productio
     with pytest.raises(TemporalUnreachable):
         await desk.decide_parked("demo", counted, accept(counted))
     assert [item.item for item in await ledger.parked("demo")] == [counted.item]
+
+
+async def test_an_act_on_a_stop_while_temporal_is_away_is_silence_not_a_refusal(desk: ConsoleDesk) -> None:
+    actor = Actor(user="operator-1", role="operator", plant="demo")
+    with pytest.raises(TemporalUnreachable):
+        await desk.act_on_stop("demo", "line1", "s1", AcknowledgeStop(action_id="a", actor=actor))
