@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from console.stop_acting import ACTS
+from domain.stop_permissions import stop_action
 from signals.downtime import StopRecord, StopState
 from tests.console.house import NORTH, SOUTH, House
 from tests.console.stop_floor import fact, stands, tell
@@ -127,3 +129,9 @@ async def test_a_service_account_reads_stops_and_never_acts(house: House, kind: 
         assert (await client.get(STOPS)).status_code == 200
         where = f"{STOPS}/{record.line}/{record.stop}/acts"
         assert (await client.post(where, json={"kind": kind, "comment": "x"})).status_code == 403
+
+
+@pytest.mark.parametrize("kind", ACTS)
+def test_what_is_asked_of_a_page_is_what_the_process_asks(kind: str) -> None:
+    model, action = ACTS[kind]
+    assert stop_action(model.model_construct()) is action
