@@ -30,7 +30,7 @@ log = structlog.get_logger(__name__)
 
 
 async def act_on_stop(client: Client, ledger: StopLedger, plant: str, line: str, stop: str, act: StopAct) -> Answer:
-    """What a person does with a stop. One that is closed already gets its process back to be asked.
+    """What a person does with a stop. One that is open in the ledger and has no process gets it back; a closed one not.
 
     Raises BadInput for a stop that does not exist, NoAnswer where no worker takes it.
     """

@@ -22,7 +22,7 @@ BUILT_ELSEWHERE = {
     *(action for action in ACTIONS if " stop" in action and action != "see stops"),
     "see stops", "approve a capacity change", "approve a reallocation", "acknowledge a shift handover",
 }  # fmt: skip
-"""Stops, capacity, reallocation and handover have no door yet."""
+"""Their doors are asked by tests of their own, by sample only."""
 
 
 class Place(StrEnum):
