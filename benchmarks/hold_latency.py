@@ -3,7 +3,8 @@
 Everything is real but machines and SAP, which are simulated in processes of their own: OPC UA servers, the edge
 gateway, Temporal, workers, a SQLite ledger. Each order makes one good piece, two bad ones and a good one. Two in a
 row out of spec are a deviation, so the first bad piece may be in free stock by then and is moved (344); the second one
-is still to be received, into blocked stock. Times are the processes' own: the measurement's source time, the ledger's
+is still to be received, into blocked stock. Lines start one after the other over the time an order takes, as lines that
+know nothing of each other do; `--in-step` starts them at once, so that all deviate at once. Times are the processes' own: the measurement's source time, the ledger's
 record, SAP's first document that blocks.
 """
 
@@ -169,7 +170,9 @@ def seed(lines: int, runs: int) -> dict[str, Any]:
     }
 
 
-async def measure(lines: int, holds: int, cycle: float, workers: int, folder: Path) -> dict[str, Any]:
+async def measure(
+    lines: int, holds: int, cycle: float, workers: int, folder: Path, *, in_step: bool = False
+) -> dict[str, Any]:
     """Run until every order has its hold and nothing moves any more, then read the books."""
     runs = -(-holds // lines)
     async with PlantHouse(folder, plant=plant_file(lines)) as house:
@@ -184,8 +187,10 @@ async def measure(lines: int, holds: int, cycle: float, workers: int, folder: Pa
         await house.until("all orders run", lambda: _running(folder, expected + lines), 300, 1)
         began = time.monotonic()
         loads = [os.getloadavg()[0]]
+        apart = 0.0 if in_step else (PIECES * cycle + CHANGEOVER) / lines
         for control in controls:
             (await house.http.post(f"{control}/_control/start")).raise_for_status()
+            await asyncio.sleep(apart)
         slowest = (runs + 1) * (PIECES * cycle * 1.2 + CHANGEOVER + 3) + 120
         deadline = began + slowest * 2
         while time.monotonic() < deadline:
@@ -198,6 +203,7 @@ async def measure(lines: int, holds: int, cycle: float, workers: int, folder: Pa
         figures |= {
             "holds": expected,
             "lines": lines,
+            "in_step": in_step,
             "cycle_seconds": cycle,
             "workers": workers,
             "seconds": round(time.monotonic() - began, 1),
@@ -307,13 +313,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--lines", type=int, default=10)
     parser.add_argument("--cycle", type=float, default=5.0, help="seconds per piece")
     parser.add_argument("--workers", type=int, default=2, help="worker processes of the plant")
+    parser.add_argument("--in-step", action="store_true", help="all lines deviate at once")
     parser.add_argument("--keep", type=Path, help="folder for ledger and logs; else a temporary one")
     chosen = parser.parse_args(arguments)
     if chosen.holds < 1 or not 1 <= chosen.lines <= 50 or chosen.cycle <= 0 or not 1 <= chosen.workers <= 8:
         parser.error("at least one hold, 1 to 50 lines, a cycle above 0 s, and 1 to 8 workers")
     with tempfile.TemporaryDirectory(prefix="hold-latency-") as folder:
+        where = chosen.keep or Path(folder)
         told = asyncio.run(
-            measure(chosen.lines, chosen.holds, chosen.cycle, chosen.workers, chosen.keep or Path(folder))
+            measure(chosen.lines, chosen.holds, chosen.cycle, chosen.workers, where, in_step=chosen.in_step)
         )
     sys.stdout.write(json.dumps(told) + "\n")
     good = told["found"] == told["holds"] and not told["held_pieces_usable"]
