@@ -6,24 +6,21 @@ Acts on holds have `activities.people`; what is finer than the permission table 
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from pydantic import Field
 from temporalio import activity
 
-from activities.people import CLOCKS_AGREE_WITHIN, granted_actor
-from activities.signatures import seal_fault
+from activities.people import granted_actor
+from activities.sealing import seal_refusal
 from domain.permissions import decision_action, may_on_any, visible_on_any
 from domain.places import lines_of_order
 from domain.plant import PlantConfig
-from domain.roles import role_named
 from ledger.port import LedgerPort
 from signals.base import Code, Message
-from signals.decisions import AnyDecision, AssignOrder, DecideCase, DecideParked, Decision, VoidOrder, decides_about
+from signals.decisions import AnyDecision, AssignOrder, DecideCase, DecideParked, Decision
 from signals.people import Actor
-
-SEAL_COUNTS_FOR = timedelta(days=1)
-"""An older seal is none: what was decided before a long outage is decided again."""
+from signals.sealing import is_about
 
 
 class DecisionToVerify(Message):
@@ -72,32 +69,14 @@ class DecisionActivities:
         if found is None or not visible_on_any(actor, asked.plant, found.lines):
             return self._unknown(asked)
         forbidden = may_on_any(actor, decision_action(decision), plant=asked.plant, lines=found.lines)
-        return forbidden or ("" if unsigned else await self._not_sealed(asked, actor))
+        return forbidden or ("" if unsigned else await self._seal_refusal(asked, actor))
 
     async def _actor(self, claimed: Actor, plant: str) -> tuple[Actor | None, str]:
         return granted_actor(await self._ledger.user(claimed.user), claimed, plant)
 
-    async def _not_sealed(self, asked: DecisionToVerify, actor: Actor) -> str:
-        decision, seal = asked.decision, asked.decision.seal
-        if seal is None:
-            return (
-                f"the decision of {decision.by} is not sealed: decide in the console, by the API, or the command line"
-            )
-        if decision.by != actor.user:
-            return f"the decision is {decision.by}'s, its seal {actor.user}'s"
-        if isinstance(decision, DecideCase | VoidOrder) and role_named(decision.role) is not role_named(actor.role):
-            return f"the decision is made as {decision.role or 'nobody'}, its seal is for {actor.role}"
-        if seal.about != decides_about(asked.plant, decision, asked.place):
-            return f"the seal is for {seal.about}"
-        now = self._now()
-        if seal.sealed_at > now + CLOCKS_AGREE_WITHIN:
-            return f"the seal is dated {seal.sealed_at:%Y-%m-%d %H:%M}, which is still to come"
-        if seal.sealed_at < now - SEAL_COUNTS_FOR:
-            return f"the seal of {seal.sealed_at:%Y-%m-%d %H:%M} is too old: decide again"
-        keys = await self._ledger.signing_keys()
-        if any(k.key_id == seal.key_id and k.valid_to is not None and k.valid_to <= now for k in keys):
-            return f"key {seal.key_id} was retired: decide again"
-        return seal_fault(seal, decision, keys)
+    async def _seal_refusal(self, asked: DecisionToVerify, actor: Actor) -> str:
+        about = is_about(asked.plant, asked.decision, asked.place)
+        return await seal_refusal(self._ledger, asked.decision, actor, about, self._now())
 
     # --- what it is about --------------------------------------------------------------------------------
     async def _found(self, asked: DecisionToVerify) -> Found | None:

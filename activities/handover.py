@@ -10,7 +10,7 @@ from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
 from activities.handover_facts import HandoverFacts
-from activities.people import granted_actor
+from activities.sealing import act_refusal
 from domain import handover
 from domain.clock import PlantClock
 from domain.plant import PlantConfig
@@ -71,6 +71,7 @@ class HandoverActToVerify(Message):
     """An acknowledgement as it arrived."""
 
     plant: Code
+    shift: str = Field(default="", description="empty from a process of a release that did not ask for seals: refused")
     act: AcknowledgeHandover
 
 
@@ -178,14 +179,12 @@ class HandoverActivities:
 
     @activity.defn(name="verify_handover_act")
     async def verify_handover_act(self, asked: HandoverActToVerify) -> str:
-        """Empty where the act may take effect. Role and lines are the ledger's, unless signatures are off."""
-        act = asked.act
-        if self._plant.quality.signatures != "off" and await self._ledger.has_users():
-            actor, why = granted_actor(await self._ledger.user(act.actor.user), act.actor, asked.plant)
-            if actor is None:
-                return why
-            act = act.model_copy(update={"actor": actor})
-        return handover.may_acknowledge(act, asked.plant)
+        """Empty where the act may take effect, by the table and by its seal; else why not. See `act_refusal`."""
+
+        def may(act: AcknowledgeHandover) -> str:
+            return handover.may_acknowledge(act, asked.plant)
+
+        return await act_refusal(self._ledger, self._plant, asked.act, asked.shift, may, self._now())
 
     @activity.defn(name="settle_handover")
     async def settle_handover(self, wish: SettleHandover) -> HandoverReport:

@@ -16,8 +16,8 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from ledger.people_port import SigningKey
 from signals.base import Message
-from signals.decisions import Decision
 from signals.people import Seal, Signature, sealed_bytes, signed_bytes
+from signals.sealing import Sealable
 
 
 def public_text(key: Ed25519PrivateKey) -> str:
@@ -36,9 +36,9 @@ def signed(key: Ed25519PrivateKey, signature: Signature, act: Message) -> Signat
     return signature.model_copy(update={"value": value})
 
 
-def sealed(key: Ed25519PrivateKey, seal: Seal, decision: Decision) -> Seal:
+def sealed(key: Ed25519PrivateKey, seal: Seal, said: Sealable) -> Seal:
     """The seal with its value."""
-    value = base64.b64encode(key.sign(sealed_bytes(seal, decision.kind, decision))).decode()
+    value = base64.b64encode(key.sign(sealed_bytes(seal, said.kind, said))).decode()
     return seal.model_copy(update={"value": value})
 
 
@@ -47,26 +47,20 @@ def signature_fault(signature: Signature, act: Message, keys: Iterable[SigningKe
     key = next((k for k in keys if k.key_id == signature.key_id), None)
     if key is None:
         return f"the signature is by key {signature.key_id}, which this house does not know"
-    if not _was_valid(key, signature.signed_at):
+    if not was_valid(key, signature.signed_at):
         return f"key {key.key_id} was not valid at {signature.signed_at:%Y-%m-%d %H:%M}"
     if not _fits(key, signature.value, signed_bytes(signature, act)):
         return f"the signature of {signature.user} does not fit: act or signature was changed after signing"
     return ""
 
 
-def seal_fault(seal: Seal, decision: Decision, keys: Iterable[SigningKey]) -> str:
-    """Empty where one of the keys made this seal over this decision while the key was valid, else why not."""
-    key = next((k for k in keys if k.key_id == seal.key_id), None)
-    if key is None:
-        return f"the seal is by key {seal.key_id}, which this house does not know"
-    if not _was_valid(key, seal.sealed_at):
-        return f"key {key.key_id} was not valid at {seal.sealed_at:%Y-%m-%d %H:%M}"
-    if not _fits(key, seal.value, sealed_bytes(seal, decision.kind, decision)):
-        return "the seal does not fit: the decision was changed after it was sealed"
-    return ""
+def seal_fits(seal: Seal, said: Sealable, key: SigningKey) -> bool:
+    """Whether the key made this seal over just this decision or act."""
+    return _fits(key, seal.value, sealed_bytes(seal, said.kind, said))
 
 
-def _was_valid(key: SigningKey, at: datetime) -> bool:
+def was_valid(key: SigningKey, at: datetime) -> bool:
+    """Whether the key could sign at an instant."""
     return key.valid_from <= at and (key.valid_to is None or at <= key.valid_to)
 
 

@@ -11,7 +11,7 @@ from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
 from activities.holds import CALLS_PER_ATTEMPT
-from activities.people import granted_actor
+from activities.sealing import act_refusal
 from domain.clock import PlantClock
 from domain.plant import PlantConfig
 from domain.reallocation import late_demands, proposals
@@ -25,6 +25,7 @@ from signals.downtime import Reallocation, StopAct, StopFact, StopRecord
 from signals.erp_reads import AlternateWorkCentre, Demand, StockLine
 from signals.errors import ErpError, ErpUnavailable, ErrorType
 from signals.holds import ImpactCard
+from signals.sealing import stop_place
 
 RETRY_AFTER = timedelta(seconds=5)
 
@@ -49,6 +50,7 @@ class StopActToVerify(Message):
 
     plant: Code
     line: Code
+    stop: str = Field(default="", description="empty from a process of a release that did not ask for seals: refused")
     act: StopAct
 
 
@@ -112,15 +114,13 @@ class StopActivities:
 
     @activity.defn(name="verify_stop_act")
     async def verify_stop_act(self, asked: StopActToVerify) -> str:
-        """Empty where the act may take effect. Role and lines are the ledger's, unless signatures are off."""
-        act = asked.act
-        if self._plant.quality.signatures != "off" and await self._ledger.has_users():
-            user = await self._ledger.user(act.actor.user)
-            actor, why = granted_actor(user, act.actor, asked.plant)
-            if actor is None:
-                return why
-            act = act.model_copy(update={"actor": actor})
-        return may_act_on_stop(act, plant=asked.plant, line=asked.line)
+        """Empty where the act may take effect, by the table and by its seal; else why not. See `act_refusal`."""
+
+        def may(act: StopAct) -> str:
+            return may_act_on_stop(act, plant=asked.plant, line=asked.line)
+
+        place = stop_place(asked.line, asked.stop)
+        return await act_refusal(self._ledger, self._plant, asked.act, place, may, self._now())
 
     @activity.defn(name="stop_impact")
     async def stop_impact(self, request: ImpactRequest) -> ImpactFound:

@@ -15,7 +15,7 @@ from pydantic import Field
 from signals.base import Amount, Code, Message, UtcTime
 from signals.holds import ImpactCard
 from signals.packml import MachineState
-from signals.people import Actor
+from signals.people import Actor, Seal
 
 
 class TimeClass(StrEnum):
@@ -168,6 +168,7 @@ class _Act(Message):
     action_id: Code
     actor: Actor
     comment: str = Field(default="", max_length=2000)
+    seal: Seal | None = Field(default=None, description="by console, API or command line, for who is signed in there")
 
 
 class AcknowledgeStop(_Act):

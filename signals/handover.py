@@ -13,7 +13,7 @@ from pydantic import Field
 
 from signals.base import ZERO, Amount, Code, Message, UtcTime
 from signals.downtime import LadderRung, StopPart, TimeClass
-from signals.people import Actor
+from signals.people import Actor, Seal
 
 # --- between the handover's process and the Lines -----------------------------------------------------------------
 
@@ -210,6 +210,8 @@ class HandoverSearch(Message):
 class AcknowledgeHandover(Message):
     """The incoming supervisor has read it and takes over. The same action id again is answered alike."""
 
+    kind: Literal["take over"] = "take over"
     action_id: Code
     actor: Actor
     comment: str = Field(default="", max_length=2000)
+    seal: Seal | None = Field(default=None, description="by console, API or command line, for who is signed in there")

@@ -63,12 +63,12 @@ class Signature(Message):
 
 
 class Seal(Message):
-    """The house's word that it knew who decides: an Ed25519 signature by its key over decision and actor.
+    """The house's word that it knew who decides or acts: an Ed25519 signature by its key over that and the actor.
 
     It is no signature of the person's: nobody was asked for a password again. `value` covers `sealed_bytes`.
     """
 
-    about: str = Field(description="the one thing that it decides: it counts for no other")
+    about: str = Field(description="the one thing that it is about: it counts for no other")
     sealed_at: UtcTime
     key_id: Code = Field(description="which signing key; the worker holds the public part")
     value: str = Field(description="base64 of 64 bytes")
@@ -90,11 +90,11 @@ def signed_bytes(signature: Signature, action: Message) -> bytes:
     return canonical({"signature": own, "action": action.model_dump(mode="json", exclude={"signature"})})
 
 
-def sealed_bytes(seal: Seal, kind: str, decision: Message) -> bytes:
-    """What `seal.value` signs: the seal's own fields, and the decision without its seal.
+def sealed_bytes(seal: Seal, kind: str, said: Message) -> bytes:
+    """What `seal.value` signs: the seal's own fields, and the decision or act without its seal.
 
     Fields that have their default are left out: a later release may add some.
     """
     own = seal.model_dump(mode="json", exclude={"value"})
-    said = decision.model_dump(mode="json", exclude={"seal"}, exclude_defaults=True)
-    return canonical({"seal": own, "kind": kind, "decision": said})
+    content = said.model_dump(mode="json", exclude={"seal"}, exclude_defaults=True)
+    return canonical({"seal": own, "kind": kind, "decision": content})

@@ -15,6 +15,7 @@ from signals.errors import NoAnswer
 from signals.handover import AcknowledgeHandover
 from signals.holds import HoldAct, HoldTrigger, InspectionOutcome
 from signals.reports import ParkedItem
+from signals.sealing import stop_place
 from workers.client import TemporalUnreachable
 from workers.desk import Connect, Sealer, TemporalDesk, decide_parked
 from workers.handover_desk import acknowledge
@@ -49,9 +50,11 @@ class ConsoleDesk(TemporalDesk):
         return await act_on_hold(await self._connect(), self._ledger, plant, hold, act, now=self._now())
 
     async def act_on_stop(self, plant: str, line: str, stop: str, act: StopAct) -> Answer:
+        act = await self.sealed(plant, act, stop_place(line, stop))
         return await act_on_stop(await self._connect(), self._ledger, plant, line, stop, act)
 
     async def acknowledge_handover(self, plant: str, shift: str, act: AcknowledgeHandover) -> Answer:
+        act = await self.sealed(plant, act, shift)
         return await acknowledge(await self._connect(), self._ledger, plant, shift, act)
 
     async def open_hold(self, trigger: HoldTrigger) -> str:

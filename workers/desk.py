@@ -27,7 +27,7 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from domain.plant import PlantConfig
 from ledger.port import LedgerPort
-from signals.decisions import Answer, DecideCase, DecideParked, Decision, decides_about
+from signals.decisions import Answer, DecideCase, DecideParked
 from signals.documents import Case
 from signals.errors import BadInput, NoAnswer
 from signals.ids import (
@@ -38,10 +38,11 @@ from signals.ids import (
     plant_task_queue,
 )
 from signals.reports import ParkedItem
+from signals.sealing import Sealable, is_about
 from signals.status import LineStatus, OrderStatus
 
 M = TypeVar("M", bound=BaseModel)
-D = TypeVar("D", bound=Decision)
+S = TypeVar("S", bound=Sealable)
 
 ANSWER_WITHIN = timedelta(seconds=15)
 """How long a person waits for a workflow before being told that no worker answers."""
@@ -53,15 +54,15 @@ Connect = Callable[[], Awaitable[Client]]
 
 
 class Sealer(Protocol):
-    """Puts the house's seal on decisions (`workers.people.People.seal`)."""
+    """Puts the house's seal on decisions and acts (`workers.people.People.seal`)."""
 
-    async def seal(self, decision: D, about: str) -> D: ...
+    async def seal(self, said: S, about: str) -> S: ...
 
 
 class TemporalDesk:
     """Asks and tells workflows. `connect` gives the client, made at its first use; it raises TemporalUnreachable.
 
-    `seals` gives what seals decisions at a plant: None where the plant wants no signatures, or nobody can sign.
+    `seals` gives what seals at a plant: None where the plant wants no signatures, or nobody can sign.
     """
 
     def __init__(
@@ -75,15 +76,15 @@ class TemporalDesk:
         self._look_within = look_within
         self._seals = seals
 
-    async def sealed(self, plant: str, decision: D, place: str = "") -> D:
-        """The decision as it goes out; `place` is the order or line whose process is told. Raises BadInput.
+    async def sealed(self, plant: str, said: S, place: str = "") -> S:
+        """The decision or act as it goes out; `place` as `signals.sealing.is_about` wants it. Raises BadInput.
 
         Without an actor it stays as it is: as long as the ledger has no users nobody has proved anything.
         """
         sealer = self._seals(plant)
-        if sealer is None or decision.actor is None:
-            return decision
-        return await sealer.seal(decision, decides_about(plant, decision, place))
+        if sealer is None or said.actor is None:
+            return said
+        return await sealer.seal(said, is_about(plant, said, place))
 
     # --- asked ---------------------------------------------------------------------------------------------------
 

@@ -26,10 +26,10 @@ from domain.people_rules import LockOut, check_password, login_of
 from domain.permissions import may_act
 from domain.roles import Role, role_named
 from ledger.people_port import ApiToken, Grant, PeopleLedger, Session, SigningKey, User
-from signals.decisions import Decision
 from signals.errors import BadInput
 from signals.holds import CosignHold, DecideHold, HoldAct, HoldContent, WithdrawHold
 from signals.people import Actor, Channel, Seal, Signature, SignatureMeaning, content_hash
+from signals.sealing import Sealable, name_of
 
 NOT_YOU = "login and password do not fit"
 """The one answer to an unknown login, a wrong password, a disabled user, and one who is nobody at the plant."""
@@ -38,7 +38,7 @@ NO_TOKEN = "the API token is not valid"
 TOKEN_HEAD = "pw"
 
 Signed = DecideHold | CosignHold | WithdrawHold
-D = TypeVar("D", bound=Decision)
+S = TypeVar("S", bound=Sealable)
 
 
 @dataclass(frozen=True)
@@ -232,14 +232,14 @@ class People:
         )  # fmt: skip
         return own_act.model_copy(update={"signature": signed(key, draft, own_act)})
 
-    async def seal(self, decision: D, about: str) -> D:
+    async def seal(self, said: S, about: str) -> S:
         """Sealed for its actor, who was signed in when it was made. Raises BadInput where this house cannot seal."""
-        if decision.actor is None:
-            raise BadInput("nobody is known to decide this", subject=decision.decision_id)
+        if said.actor is None:
+            raise BadInput("nobody is known to decide this", subject=name_of(said))
         key, key_id = await self._usable_key()
-        said = type(decision).model_validate_json(decision.model_dump_json())
+        sent = type(said).model_validate_json(said.model_dump_json())
         draft = Seal(about=about, sealed_at=self._now(), key_id=key_id, value="")
-        return said.model_copy(update={"seal": sealed(key, draft, said)})
+        return sent.model_copy(update={"seal": sealed(key, draft, sent)})
 
     async def verify(self, signature: Signature, act: Signed) -> str:
         """Empty where this signature was made over this act, by a key that was valid then; else why not."""

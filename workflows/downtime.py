@@ -136,7 +136,8 @@ class Downtime:
     async def _take_act(self) -> None:
         """The oldest act: verified, judged, applied, recorded, answered."""
         state, act = self._state, self._acts[0]
-        request = StopActToVerify(plant=state.record.plant, line=state.record.line, act=act)
+        record = state.record
+        request = StopActToVerify(plant=record.plant, line=record.line, stop=record.stop, act=act)
         try:
             refused = await workflow.execute_activity_method(
                 StopActivities.verify_stop_act,

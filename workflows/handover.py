@@ -292,7 +292,7 @@ class ShiftHandover:
     async def _acknowledge(self, act: AcknowledgeHandover) -> Answer:
         refused = await workflow.execute_activity_method(
             HandoverActivities.verify_handover_act,
-            HandoverActToVerify(plant=self._given.plant, act=act),
+            HandoverActToVerify(plant=self._given.plant, shift=self._given.shift, act=act),
             start_to_close_timeout=LEDGER_TIMEOUT,
             retry_policy=FEW_ATTEMPTS,
         )

@@ -19,6 +19,7 @@ from signals.decisions import Answer
 from signals.downtime import StopAct, StopRecord, StopSearch
 from signals.errors import BadInput
 from signals.people import Actor
+from signals.sealing import stop_place
 from workers.cli.office import Office, office
 from workers.cli.output import say_result
 from workers.cli.running import run_result
@@ -67,6 +68,7 @@ async def act(place: Office, name: str, make: MakeAct, *, by: str, role: str) ->
 
     record = await named_stop(place, name)
     wish = make(_actor(await place.who(), record, make, place.plant, by=by, role=role), place.plant)
+    wish = await place.sealed(wish, stop_place(record.line, record.stop))
     client = await place.client()
     answer = await act_on_stop(client, place.ledger, place.plant_id, record.line, record.stop, wish)
     if not answer.accepted:

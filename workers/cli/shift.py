@@ -110,6 +110,7 @@ async def _acknowledge(
         decider = await place.decider(Action.HANDOVER_ACKNOWLEDGE, by=by, role=role)
         free = Actor(user=decider.by, role=decider.role or Role.SUPERVISOR.value, plant=place.plant_id)
         act = AcknowledgeHandover(action_id=name, actor=decider.actor or free, comment=comment)
+        act = await place.sealed(act, shift)
         answer = await acknowledge(await place.client(), place.ledger, place.plant_id, shift, act)
         if not answer.accepted:
             raise BadInput(f"handover {shift}: {answer.message}", subject=shift, hint="`plantwright shift show …`")

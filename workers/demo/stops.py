@@ -11,7 +11,6 @@ from signals.downtime import AcknowledgeStop, ClassifyStop, ReasonStatus, StopAc
 from signals.ids import short_hash
 from workers.demo.holds import text
 from workers.demo.stage import Stage
-from workers.stop_desk import act_on_stop
 
 OPERATOR = "operator-1"
 BROKEN, ELSE = "torch", "material"
@@ -34,7 +33,7 @@ async def take_care(stage: Stage, stop: StopRecord) -> str:
 
 
 async def _act(stage: Stage, stop: StopRecord, act: StopAct) -> bool:
-    answer = await act_on_stop(await stage.client(), stage.ledger, stage.plant_id, stop.line, stop.stop, act)
+    answer = await stage.desk.act_on_stop(stage.plant_id, stop.line, stop.stop, act)
     return answer.accepted
 
 
