@@ -3,9 +3,9 @@
 Everything is real but machines and SAP, which are simulated in processes of their own: OPC UA servers, the edge
 gateway, Temporal, workers, a SQLite ledger. Each order makes one good piece, two bad ones and a good one. Two in a
 row out of spec are a deviation, so the first bad piece may be in free stock by then and is moved (344); the second one
-is still to be received, into blocked stock. Lines start one after the other over the time an order takes, as lines that
-know nothing of each other do; `--in-step` starts them at once, so that all deviate at once. Times are the processes' own: the measurement's source time, the ledger's
-record, SAP's first document that blocks.
+is still to be received, into blocked stock. Lines start one after the other over the time an order takes, as lines
+that know nothing of each other do; `--in-step` starts them at once, so that all deviate at once. Times are the
+processes' own: the measurement's source time, the ledger's record, SAP's first document that blocks.
 """
 
 from __future__ import annotations

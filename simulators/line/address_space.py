@@ -28,7 +28,7 @@ _TAG_TYPES = {
     "State": ua.VariantType.Int32,
     "Alarm": ua.VariantType.Int32,
     **dict.fromkeys(
-        ("RejectReason", "RejectOrigin", "Order", "Operation", "Batch", "ComponentLot", "Operator"),
+        ("RejectReason", "RejectOrigin", "Order", "Operation", "Batch", "ComponentLot", "Operator", "StopReason"),
         ua.VariantType.String,
     ),
 }

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
-from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from starlette.applications import Starlette
@@ -16,6 +16,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
+from .happenings import Standstill
 from .model import Run, Scenario, explain
 
 if TYPE_CHECKING:
@@ -33,11 +34,9 @@ class Nothing(_Body):
     """No fields; an empty body will do."""
 
 
-class Break(_Body):
+class Break(Standstill):
     station: str
     seconds: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
-    alarm: Annotated[int, Field(ge=1, lt=2**31)] = 1000
-    kind: Literal["abort", "hold"] = "abort"
 
 
 class Repair(_Body):
@@ -66,7 +65,8 @@ def control_app(runner: LineRunner) -> Starlette:
     async def truth(request: Request) -> dict[str, Any]:
         told = process.truth()
         drifted = [{**entry, "at": _time(runner, entry["at"])} for entry in told["drifted"]]
-        return {"plant_time": _time(runner, process.kernel.now), **told, "drifted": drifted}
+        stood = process.stop_book.as_json(lambda at: _time(runner, at))
+        return {"plant_time": _time(runner, process.kernel.now), **told, "drifted": drifted, "stood": stood}
 
     async def start(request: Request) -> dict[str, Any]:
         await _body(request, Nothing)
@@ -80,7 +80,7 @@ def control_app(runner: LineRunner) -> Starlette:
 
     async def break_down(request: Request) -> dict[str, Any]:
         asked = await _body(request, Break)
-        await runner.intervene(lambda: process.break_down(asked.station, asked.seconds, asked.alarm, asked.kind))
+        await runner.intervene(lambda: process.break_down(asked.station, asked.seconds, asked))
         return {"station": asked.station, "down": True, "seconds": asked.seconds}
 
     async def repair(request: Request) -> dict[str, Any]:
@@ -172,5 +172,7 @@ async def _body(request: Request, model: type[M]) -> M:
 
 
 def _form(model: type[BaseModel]) -> str:
-    fields = [name if field.is_required() else f"{name} (optional)" for name, field in model.model_fields.items()]
+    named = model.model_fields.items()
+    fields = [name for name, field in named if field.is_required()]
+    fields += [f"{name} (optional)" for name, field in named if not field.is_required()]
     return f"an object with {', '.join(fields)}" if fields else "no body at all"

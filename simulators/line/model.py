@@ -10,16 +10,29 @@ from enum import IntEnum
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
+
+from .happenings import (
+    AtPiece,
+    Breakdown,
+    ComponentLot,
+    CounterReset,
+    Drift,
+    MicroStops,
+    OperatorChange,
+    Part,
+    PlannedStop,
+    Position,
+    Seconds,
+    Shortage,
+)
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]+$", description="a part of a NodeId, so letters, digits, _ and -")]
-Position = Annotated[int, Field(ge=1)]
-Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 CounterType = Literal["Int16", "UInt16", "Int32", "UInt32", "Int64", "UInt64"]
 
 STATION_TAGS = (
     "State", "Infeed", "Good", "Reject", "RejectReason", "RejectOrigin",
-    "Order", "Operation", "Batch", "ComponentLot", "Operator", "Alarm",
+    "Order", "Operation", "Batch", "ComponentLot", "Operator", "Alarm", "StopReason",
 )  # fmt: skip
 DEFECT_FOUND_STATIONS_LATER = 2
 
@@ -48,11 +61,7 @@ class PackMLState(IntEnum):
     COMPLETE = 17
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class Counter(_Part):
+class Counter(Part):
     """How a station's three totals are kept: their OPC UA type (and so where they wrap) and their first values."""
 
     type: CounterType = "UInt32"
@@ -81,7 +90,7 @@ class Counter(_Part):
         return self
 
 
-class Measurement(_Part):
+class Measurement(Part):
     """A measured value, written once per piece. `defect_offset` is added where a defective piece is found."""
 
     tag: Name
@@ -104,7 +113,7 @@ class Measurement(_Part):
         return tag
 
 
-class Station(_Part):
+class Station(Part):
     name: Name
     operation: str
     cycle_seconds: Annotated[float, Field(gt=0)]
@@ -125,7 +134,7 @@ class Station(_Part):
         return self
 
 
-class Run(_Part):
+class Run(Part):
     """Pieces of one order and batch, fed at the first station in a row."""
 
     order: Annotated[str, Field(min_length=1)]
@@ -133,7 +142,7 @@ class Run(_Part):
     quantity: Position
 
 
-class Defect(_Part):
+class Defect(Part):
     """A fault that arises at `origin` and is seen at `found`: on one piece of a run, or by chance."""
 
     origin: str
@@ -150,47 +159,7 @@ class Defect(_Part):
         return self
 
 
-class AtPiece(_Part):
-    """Something that happens at a station when a piece comes: the n-th of a run, or without `run` the n-th ever."""
-
-    station: str
-    run: Position | None = None
-    piece: Position
-
-
-class ComponentLot(AtPiece):
-    lot: Annotated[str, Field(min_length=1)]
-
-
-class OperatorChange(AtPiece):
-    operator: str
-
-
-class Breakdown(AtPiece):
-    """A stop in mid-cycle. `abort` goes through Aborted (9), `hold` through Held (11)."""
-
-    seconds: Annotated[float, Field(gt=0)]
-    alarm: Annotated[int, Field(ge=1)] = 1000
-    kind: Literal["abort", "hold"] = "abort"
-
-
-class CounterReset(AtPiece):
-    """Totals that fall back just before the piece comes, as after a PLC restart."""
-
-    counters: tuple[Literal["Infeed", "Good", "Reject"], ...] = ("Infeed", "Good", "Reject")
-    value: int = 0
-
-
-class Drift(AtPiece):
-    """A measurement leaves its place: `offset` is added for `pieces` pieces; the first `ramp` go there in steps."""
-
-    tag: str
-    offset: Annotated[float, Field(allow_inf_nan=False)] | None = None
-    pieces: Position = 3
-    ramp: Annotated[int, Field(ge=0)] = 0
-
-
-class Scenario(_Part):
+class Scenario(Part):
     line: Name
     start: Literal["auto", "control"] = "auto"
     loop: bool = False
@@ -202,6 +171,9 @@ class Scenario(_Part):
     component_lot: tuple[ComponentLot, ...] = ()
     operator: tuple[OperatorChange, ...] = ()
     breakdown: tuple[Breakdown, ...] = ()
+    micro_stop: tuple[MicroStops, ...] = ()
+    planned_stop: tuple[PlannedStop, ...] = ()
+    shortage: tuple[Shortage, ...] = ()
     counter_reset: tuple[CounterReset, ...] = ()
     drift: tuple[Drift, ...] = ()
 
@@ -248,12 +220,15 @@ class Scenario(_Part):
                 raise ValueError(f"counter_reset value {reset.value} does not fit into {counter.type}")
         for drift in self.drift:
             self.measured(drift.station, drift.tag)
-        for part in (*self.defect, *self._happenings()):
+        for stops in self.micro_stop:
+            self.position(stops.station)
+        for part in (*self.defect, *self.shortage, *self._happenings()):
             self._check_run(part.run, part.piece)
         return self
 
     def _happenings(self) -> tuple[AtPiece, ...]:
-        return (*self.component_lot, *self.operator, *self.breakdown, *self.counter_reset, *self.drift)
+        stops = (*self.breakdown, *self.planned_stop)
+        return (*self.component_lot, *self.operator, *stops, *self.counter_reset, *self.drift)
 
     def _check_run(self, run: int | None, piece: int | None) -> None:
         if run is None:

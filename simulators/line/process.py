@@ -12,9 +12,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from .books import ProductionBooks
+from .happenings import Standstill
 from .kernel import Kernel, TagWrite, microseconds
 from .model import Defect, Run, Scenario
-from .station import Drifting, Piece, StationProcess
+from .station import StationProcess
+from .stop_book import StopBook
+from .work import Drifting, Piece
 
 
 @dataclass
@@ -30,7 +33,9 @@ class LineProcess:
         self.kernel = Kernel()
         self.patience = microseconds(scenario.starved_after_seconds)
         self.books = ProductionBooks([station.name for station in scenario.station])
+        self.stop_book = StopBook()
         self.feeding = False
+        self._short_until: dict[int, int] = {}
         self._random = random.Random(f"{seed}/defects")
         self._ordered_bad: deque[Defect] = deque()
         self._runs: deque[_RunInWork] = deque()
@@ -88,11 +93,11 @@ class LineProcess:
         self.stations[self.scenario.position(name)].drifts[tag] = Drifting(off, pieces, ramp)
         return off
 
-    def break_down(self, name: str, seconds: float | None, alarm: int, kind: str) -> None:
+    def break_down(self, name: str, seconds: float | None, plan: Standstill) -> None:
         station = self.stations[self.scenario.position(name)]
         if station.fault is not None:
             raise ValueError(f"station {name!r} is down already; repair it first")
-        station.break_down("hold" if kind == "hold" else "abort", alarm, seconds)
+        station.break_down(plan, seconds, plan.trips)
 
     def repair(self, name: str) -> None:
         station = self.stations[self.scenario.position(name)]
@@ -106,6 +111,8 @@ class LineProcess:
         if not self.feeding or not self._runs:
             return None
         current = self._runs[0]
+        if self._is_short(current):
+            return None
         current.fed += 1
         piece = self._piece(current)
         if current.fed == current.run.quantity:
@@ -113,6 +120,18 @@ class LineProcess:
             if not self._runs and self.scenario.loop:
                 self._queue_scenario_runs()
         return piece
+
+    def _is_short(self, current: _RunInWork) -> bool:
+        """Nothing is there to feed; those who wait are woken when it comes."""
+        for number, shortage in enumerate(self.scenario.shortage):
+            if (shortage.run, shortage.piece) != (current.position, current.fed + 1):
+                continue
+            if number not in self._short_until:
+                self._short_until[number] = self.kernel.now + microseconds(shortage.seconds)
+                self.kernel.at(self._short_until[number], self.stations[0].wake)
+            if self.kernel.now < self._short_until[number]:
+                return True
+        return False
 
     def following(self, station: StationProcess) -> StationProcess | None:
         return self.stations[station.index + 1] if station.index + 1 < len(self.stations) else None

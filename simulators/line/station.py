@@ -8,11 +8,13 @@ from __future__ import annotations
 import random
 from collections import deque
 from collections.abc import Generator
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+from .happenings import AtPiece, PlannedStop, Standstill
 from .kernel import SECOND, Kernel, Routine, Steps, microseconds
-from .model import AtPiece, Defect, PackMLState, Station
+from .model import PackMLState, Station
+from .stop_book import Why
+from .work import Drifting, Fault, Piece
 
 if TYPE_CHECKING:
     from .process import LineProcess
@@ -22,37 +24,8 @@ CounterName = Literal["Infeed", "Good", "Reject"]
 TRANSITION = SECOND // 5
 """How long each acting state (Starting, Clearing, ...) lasts."""
 
-
-@dataclass(frozen=True)
-class Piece:
-    run: int
-    number: int
-    order: str
-    batch: str
-    defect: Defect | None
-    found_at: int | None
-
-
-@dataclass
-class Fault:
-    kind: Literal["abort", "hold"]
-    alarm: int
-    until: int | None
-
-
-@dataclass
-class Drifting:
-    """How a measurement is off, and for how many pieces more."""
-
-    offset: float
-    left: int
-    ramp: int = 0
-    done: int = 0
-
-    def next_offset(self) -> float:
-        self.left -= 1
-        self.done += 1
-        return self.offset * min(1.0, self.done / (self.ramp + 1))
+LEAVES_WORK = (PackMLState.STOPPING, PackMLState.ABORTING, PackMLState.HOLDING, PackMLState.SUSPENDING)
+BEGINS_TO_GO = (PackMLState.STARTING, PackMLState.UNHOLDING, PackMLState.UNSUSPENDING)
 
 
 class StationProcess:
@@ -68,6 +41,7 @@ class StationProcess:
         self.piece: Piece | None = None
         self.fault: Fault | None = None
         self.drifts: dict[str, Drifting] = {}
+        self._cause: tuple[Why, str] = ("waiting", "")
         self._came = 0
         self._entered_at = -TRANSITION
         self._on_the_way = 0
@@ -76,6 +50,7 @@ class StationProcess:
         self._kernel = kernel
         # A stream of its own, so that what one station draws does not depend on what another one did before.
         self._random = random.Random(f"{seed}/{station.name}")
+        self._chance = random.Random(f"{seed}/{station.name}/micro-stops")
         self._routine = Routine(kernel, self._course())
 
     # What neighbours and people do to it.
@@ -98,11 +73,13 @@ class StationProcess:
         self._waiting.append(piece)
         self.wake()
 
-    def break_down(self, kind: Literal["abort", "hold"], alarm: int, seconds: float | None) -> None:
-        """Stop for so many plant seconds, or until somebody repairs it. A stopped station stays as it is."""
+    def break_down(self, plan: Standstill, seconds: float | None, trips: int) -> None:
+        """Stand for so many plant seconds, or until somebody repairs it. A standing station stays as it is."""
+        self._fail(Fault.of(plan, seconds, self._kernel.now, trips))
+
+    def _fail(self, fault: Fault) -> None:
         if self.fault is None:
-            until = None if seconds is None else self._kernel.now + microseconds(seconds)
-            self.fault = Fault(kind, alarm, until)
+            self.fault = fault
             self.wake()
 
     def repair(self) -> None:
@@ -114,7 +91,7 @@ class StationProcess:
         return {
             "State": int(self.state), **self.counters, "RejectReason": "", "RejectOrigin": "",
             "Order": "", "Operation": "", "Batch": "", "ComponentLot": self.plan.component_lot,
-            "Operator": self.plan.operator, "Alarm": 0,
+            "Operator": self.plan.operator, "Alarm": 0, "StopReason": "",
             **{measurement.tag: measurement.nominal for measurement in self.plan.measurement},
         }  # fmt: skip
 
@@ -126,6 +103,9 @@ class StationProcess:
             if (piece.order, piece.batch) != (self.order, self.batch):
                 yield from self._change_over(piece)
             yield from self._prepare(piece)
+            for stop in self._line.scenario.planned_stop:
+                if self._is_now(stop, piece):
+                    yield from self._stop_as_planned(stop)
             yield from self._work_on(piece)
             yield from self._hand_on(piece)
 
@@ -141,7 +121,7 @@ class StationProcess:
             elif self.order and self._line.nothing_comes_to(self):
                 yield from self._end_run()
             elif self._has_waited(since):
-                yield from self._go(PackMLState.SUSPENDING, PackMLState.SUSPENDED)
+                yield from self._suspend()
             else:
                 yield self._patience_ends(since)
 
@@ -209,7 +189,14 @@ class StationProcess:
             if self._is_now(breakdown, piece):
                 yield from self._last(cycle // 2)
                 cycle -= cycle // 2
-                self.break_down(breakdown.kind, breakdown.alarm, breakdown.seconds)
+                self.break_down(breakdown, breakdown.seconds, breakdown.trips)
+        for stops in self._line.scenario.micro_stop:
+            # Both chances are drawn for every piece, so that a stop more does not shift those behind it.
+            struck, seconds = self._chance.random() < stops.probability, self._chance.uniform(*stops.seconds)
+            if struck and stops.station == self.plan.name:
+                yield from self._last(cycle // 2)
+                cycle -= cycle // 2
+                self._fail(Fault.short(stops, seconds, self._kernel.now))
         yield from self._last(cycle)
         self._judge(piece)
 
@@ -256,7 +243,7 @@ class StationProcess:
                 yield from self._stand_still()
                 since = self._kernel.now
             elif self._has_waited(since):
-                yield from self._go(PackMLState.SUSPENDING, PackMLState.SUSPENDED)
+                yield from self._suspend()
             else:
                 yield self._patience_ends(since)
         following.expect(piece, self.plan.transport_seconds)
@@ -271,9 +258,23 @@ class StationProcess:
     def _patience_ends(self, since: int) -> int | None:
         return since + self._line.patience if self.state is PackMLState.EXECUTE else None
 
+    def _suspend(self) -> Steps:
+        self._cause = ("waiting", "")
+        yield from self._go(PackMLState.SUSPENDING, PackMLState.SUSPENDED)
+
     def _resume_if_suspended(self) -> Steps:
         if self.state is PackMLState.SUSPENDED:
             yield from self._go(PackMLState.UNSUSPENDING, PackMLState.EXECUTE)
+
+    def _stop_as_planned(self, stop: PlannedStop) -> Steps:
+        yield from self._pause(TRANSITION)
+        self._write("StopReason", stop.reason)
+        self._cause = ("planned", stop.reason)
+        yield from self._go(PackMLState.STOPPING, PackMLState.STOPPED)
+        yield from self._pause(microseconds(stop.seconds))
+        yield from self._go(PackMLState.RESETTING, PackMLState.IDLE)
+        self._write("StopReason", "")
+        yield from self._go(PackMLState.STARTING, PackMLState.EXECUTE)
 
     def _stand_still(self) -> Steps:
         fault = self.fault
@@ -281,17 +282,30 @@ class StationProcess:
             return
         before = self.state
         # PackML holds only what executes; anything else that stops by itself aborts.
-        abort = fault.kind == "abort" or before is not PackMLState.EXECUTE
-        self._write("Alarm", fault.alarm)
+        abort = fault.plan.kind == "abort" or before is not PackMLState.EXECUTE
+        self._cause = (fault.why, fault.plan.reason)
+        if fault.plan.reason:
+            self._write("StopReason", fault.plan.reason)
+        if fault.alarm:
+            self._write("Alarm", fault.alarm)
+        follow = deque(fault.alarms(self._kernel.now))
         if abort:
             yield from self._go(PackMLState.ABORTING, PackMLState.ABORTED)
         else:
             yield from self._go(PackMLState.HOLDING, PackMLState.HELD)
         while fault.until is None or self._kernel.now < fault.until:
-            yield fault.until
+            while follow and follow[0][0] <= self._kernel.now:
+                self._write("Alarm", follow.popleft()[1])
+            yield min((at for at in (fault.until, follow[0][0] if follow else None) if at is not None), default=None)
         self.fault = None
-        self._write("Alarm", 0)
+        if fault.alarm:
+            self._write("Alarm", 0)
+        if fault.plan.reason:
+            self._write("StopReason", "")
         yield from self._recover(abort, before)
+        if fault.trips > 1:
+            again = self._kernel.now + microseconds(fault.plan.runs_seconds)
+            self._kernel.at(again, lambda: self.break_down(fault.plan, fault.seconds, fault.trips - 1))
 
     def _recover(self, abort: bool, before: PackMLState) -> Steps:
         if not abort:
@@ -313,6 +327,10 @@ class StationProcess:
     def _enter(self, state: PackMLState) -> None:
         self.state = state
         self._entered_at = self._kernel.now
+        if state in LEAVES_WORK:
+            self._line.stop_book.stands(self.plan.name, *self._cause, at=self._kernel.now, order=self.order)
+        elif state in BEGINS_TO_GO:
+            self._line.stop_book.goes_on(self.plan.name, self._kernel.now)
         self._write("State", int(state))
 
     def _pause(self, length: int) -> Steps:

@@ -450,7 +450,7 @@ async def test_delivery_by_item_groups_each_message_but_loses_nothing(tmp_path: 
     [
         ("break", b"{", "not JSON"),
         ("break", b"[]", "not a JSON object"),
-        ("break", b"{}", "station: Field required; send an object with station, seconds (optional)"),
+        ("break", b"{}", "station: Field required; send an object with station, alarm (optional)"),
         ("break", b'{"station": "paint"}', "it has press, weld, inspect"),
         ("break", b'{"station": "weld", "seconds": -1}', "seconds"),
         ("repair", b'{"station": "weld"}', "not down"),
