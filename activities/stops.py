@@ -13,6 +13,7 @@ from temporalio.exceptions import ApplicationError
 from activities.holds import CALLS_PER_ATTEMPT
 from activities.sealing import act_refusal
 from domain.clock import PlantClock
+from domain.permissions import visible
 from domain.plant import PlantConfig
 from domain.reallocation import late_demands, proposals
 from domain.stop_permissions import may_act_on_stop
@@ -114,9 +115,14 @@ class StopActivities:
 
     @activity.defn(name="verify_stop_act")
     async def verify_stop_act(self, asked: StopActToVerify) -> str:
-        """Empty where the act may take effect, by the table and by its seal; else why not. See `act_refusal`."""
+        """Empty where the act may take effect, by the table and by its seal; else why not. See `act_refusal`.
+
+        A stop of a line that the actor may not know of is answered like one that does not exist.
+        """
 
         def may(act: StopAct) -> str:
+            if not visible(act.actor, asked.plant, asked.line):
+                return f"plant {asked.plant} has no stop {asked.stop} of line {asked.line}"
             return may_act_on_stop(act, plant=asked.plant, line=asked.line)
 
         place = stop_place(asked.line, asked.stop)
