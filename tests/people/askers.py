@@ -18,12 +18,6 @@ from workers.people import People
 
 PASSWORD = "four words are enough"
 
-BUILT_ELSEWHERE = {
-    *(action for action in ACTIONS if " stop" in action and action != "see stops"),
-    "see stops", "approve a capacity change", "approve a reallocation", "acknowledge a shift handover",
-}  # fmt: skip
-"""Their doors are asked by tests of their own, by sample only."""
-
 
 class Place(StrEnum):
     """Where the role is granted. Asked is about things of `line` at the own plant."""
@@ -113,7 +107,15 @@ class Questions:
         """An unseen thing is answered like a missing one; ids were made alike before."""
         self.asked[f"{door}, alike"] += 1
         if unseen != missing:
-            self.leaks.append(f"{door}: {asker.login} / {action}: {unseen[:200]!r} tells from {missing[:200]!r}")
+            first = next((n for n, (a, b) in enumerate(zip(unseen, missing, strict=False)) if a != b), 0)
+            found, instead = (text[max(first - 40, 0) : first + 160] for text in (unseen, missing))
+            self.leaks.append(f"{door}: {asker.login} / {action}: {found!r} tells from {instead!r}")
+
+    def had_effect(self, door: str, asker: Asker, action: str, found: object, expected: object) -> None:
+        """What the asker has brought about, beyond the answer."""
+        self.asked[f"{door}, effects"] += 1
+        if found != expected:
+            self.leaks.append(f"{door}: {asker.login} / {action}: brought about {found} instead of {expected}")
 
     def settle(self) -> None:
         asked = ", ".join(f"{door} {n}" for door, n in self.asked.items())
@@ -128,7 +130,7 @@ def offered(*actions: str) -> tuple[str, ...]:
 
 
 def covers(asked: tuple[str, ...], not_offered: dict[str, str]) -> None:
-    """Every action of the table is asked, named as not offered with a reason, or being built elsewhere."""
-    named = {*asked, *not_offered, *BUILT_ELSEWHERE}
+    """Every action of the table is asked, or named as not offered with a reason."""
+    named = {*asked, *not_offered}
     assert named == set(ACTIONS), (set(ACTIONS) - named, named - set(ACTIONS))
     assert not set(asked) & set(not_offered)

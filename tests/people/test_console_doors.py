@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -26,7 +27,7 @@ from signals.people import content_hash
 from signals.reports import ParkedItem, ParkedWhy
 from tests.console.house import NORTH, SOUTH, START, House, HouseDesk, build_house, order
 from tests.domain.permission_table import COLUMNS
-from tests.people.askers import EVERYBODY, PASSWORD, SOME, Answer, Asker, Place, Questions, covers, hire, offered
+from tests.people.askers import EVERYBODY, PASSWORD, SOME, Answer, Asker, Place, Questions, hire, offered
 from tests.people.test_message_doors import CASES, DISPOSITIONS, HOLDS
 
 LINE, OTHER_LINE = "line-1", "line-2"
@@ -102,11 +103,11 @@ class Doors:
         return f"a-{self.number}"
 
 
-@pytest_asyncio.fixture(loop_scope="session")
-async def doors(tmp_path: Path) -> AsyncIterator[Doors]:
-    ledger = await open_ledger(f"sqlite:///{tmp_path / 'ledger.db'}")
+@asynccontextmanager
+async def open_doors(folder: Path, kind: type[HouseDesk] = OpenDesk) -> AsyncIterator[Doors]:
+    ledger = await open_ledger(f"sqlite:///{folder / 'ledger.db'}")
     house = await build_house(ledger)
-    desk = OpenDesk(ledger, house.services.plants)
+    desk = kind(ledger, house.services.plants)
     house = await build_house(ledger, desk=desk)
     await hire(house.people, NORTH, SOUTH, LINE, OTHER_LINE)
     for role in COLUMNS:
@@ -123,6 +124,12 @@ async def doors(tmp_path: Path) -> AsyncIterator[Doors]:
     assert record is not None
     yield Doors(house, hold, content_hash(record.content()))
     await ledger.close()
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def doors(tmp_path: Path) -> AsyncIterator[Doors]:
+    async with open_doors(tmp_path) as found:
+        yield found
 
 
 def read(answer: httpx.Response) -> Answer:
@@ -310,11 +317,6 @@ async def ask_api(doors: Doors, askers: tuple[Asker, ...]) -> None:
         token, _ = await doors.house.people.add_token(grant, by=asker.login)
         async with doors.house.client(authorization=f"Bearer {token}") as client:
             await ask_all(doors, Api(doors, asker, client), API)
-
-
-def test_every_action_is_asked_or_named_with_a_reason() -> None:
-    covers(WEB, NO_WEB)
-    covers(API, NO_API)
 
 
 async def test_a_page_and_a_call_answer_what_the_table_says(doors: Doors) -> None:
