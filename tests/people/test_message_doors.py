@@ -41,7 +41,7 @@ from signals.orders import ErpOrderStatus, Operation, ProductionOrder
 from signals.people import Signature, SignatureMeaning, content_hash
 from signals.reports import ParkedItem, ParkedWhy
 from tests.domain.permission_table import MAY
-from tests.people.askers import EVERYBODY, SOME, Answer, Asker, Place, Questions, covers, hire, offered
+from tests.people.askers import EVERYBODY, SOME, Answer, Asker, Place, Questions, hire, offered
 from tests.workflows.bench import LINE, PRESS, T0
 from tests.workflows.hold_bench import HoldBench, K, StockErp, hold_plant
 from workers.holds import unknown_hold
@@ -329,11 +329,6 @@ def expected_of(asker: Asker, action: str, *, of_the_plant: bool = False) -> Ans
     if action == "declare an order void" and not MAY[asker.role, action]:
         return Answer.FORBIDDEN
     return asker.expected(action, of_the_plant=of_the_plant)
-
-
-def test_every_action_is_asked_or_named_with_a_reason() -> None:
-    covers(BY_UPDATE, NO_MESSAGE)
-    covers(BY_SIGNAL, {**NO_MESSAGE, **NO_SIGNAL})
 
 
 async def ask(floor: Floor, askers: tuple[Asker, ...]) -> Questions:
