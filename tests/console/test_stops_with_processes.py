@@ -1,4 +1,4 @@
-"""A stop before its real process: called, acknowledged, explained on the board, told to maintenance, closed."""
+"""A stop before its real process: called, acknowledged and explained on the board under seal, told, closed."""
 
 from __future__ import annotations
 
@@ -9,36 +9,30 @@ from temporalio.client import Client
 
 from console.app import build_app
 from console.ports import Services
-from ledger.connect import open_ledger
 from ledger.people_port import Grant
 from signals.downtime import StopState
 from signals.upkeep import OpenDowntime
-from tests.console.house import PASSWORD, House, HouseDesk, people_of
+from tests.console.house import PASSWORD, House, HouseDesk
 from tests.console.visits import send, signed_in
+from tests.people.sealing_floor import standing_line
 from tests.workflows.bench import LINE
-from tests.workflows.stop_bench import stop_bench
 from workers.accounts import HouseAccounts
-from workers.console_desk import ConsoleDesk
 
 
 async def test_an_operator_explains_a_stop_on_the_console_and_its_process_carries_it_out(
     temporal_client: Client, tmp_path: Path
 ) -> None:
-    ledger = await open_ledger(f"sqlite:///{tmp_path / 'ledger.db'}")
-    async with stop_bench(temporal_client, ledger) as bench:
-        people = people_of(ledger)
-        for user, role in (("operator-1", "operator"), ("engineer-1", "quality engineer")):
-            await people.add_user(user, password=PASSWORD, grants=(Grant(user=user, plant=bench.id, role=role),))
-
-        async def client() -> Client:
-            return bench.client
+    async with standing_line(temporal_client, tmp_path) as (bench, staff):
+        ledger, people = staff.ledger, staff.people
+        grant = Grant(user="engineer-1", plant=bench.id, role="quality engineer")
+        await people.add_user("engineer-1", password=PASSWORD, grants=(grant,))
 
         def now() -> datetime:
             return datetime.now(UTC)
 
         plants = {bench.id: bench.plant}
         services = Services(
-            plants=plants, ledger=ledger, desk=ConsoleDesk(client, ledger, plants, now),
+            plants=plants, ledger=ledger, desk=staff.desk(bench.client, bench.plant),
             accounts=HouseAccounts(people), secret=b"s" * 32, now=now,
         )  # fmt: skip
         house = House(ledger, people, HouseDesk(ledger, plants), services, build_app(services))
@@ -55,6 +49,11 @@ async def test_an_operator_explains_a_stop_on_the_console_and_its_process_carrie
             assert refused.status_code == 403
             again = await send(person, path, f"{path}/classify", action_id="again", reason="break")
             assert again.status_code == 409
+        async with await house.api("operator-1", bench.id, "operator") as program:
+            said = {"kind": "comment", "comment": "the fitter is here"}
+            path = f"/api/v1/plants/{bench.id}/stops/{LINE}/{bench.stop}/acts"
+            answer = await program.post(path, json=said, headers={"Idempotency-Key": "c1"})
+            assert (answer.status_code, answer.json().get("accepted")) == (200, True), answer.text
         record = await bench.until_stop(lambda r: r.notification)
         assert (record.state, record.assigned_to) == (StopState.ACKNOWLEDGED, "operator-1")
         assert [(p.reason, p.by) for p in record.parts] == [("jam", "operator-1")]
@@ -64,4 +63,3 @@ async def test_an_operator_explains_a_stop_on_the_console_and_its_process_carrie
         async with await house.api("engineer-1", bench.id, "quality engineer") as program:
             view = (await program.get(f"/api/v1/plants/{bench.id}/stops/{LINE}/{bench.stop}")).json()
             assert (view["stop"]["state"], view["acts"]) == ("closed", [])
-    await ledger.close()

@@ -16,8 +16,10 @@ from ledger.connect import open_ledger
 from ledger.people_port import Grant
 from signals.decisions import Answer
 from signals.downtime import StopAct, StopRecord
+from signals.sealing import stop_place
 from tests.console import stop_floor
 from tests.console.house import people_of
+from tests.people.sealing_floor import seal_counts
 from workers import stop_desk
 from workers.cli import office, run
 from workers.plant_file import load_plant
@@ -143,6 +145,7 @@ def test_each_act_reaches_the_process_as_it_was_meant(
         assert (code, told.get("accepted"), told.get("stop")) == (0, True, record.stop), (name, err)
     assert [act.kind for act in answered] == [name for name, *_ in steps]
     assert {act.actor.user for act in answered} == {"supervisor-1"}
+    assert all(act.seal is None for act in answered), "nobody has proved anything here"
     code, shown, _ = say(capsys, plant, "show", record.stop)
     assert (shown["capacity"], shown["capacity_percent"]) == ("approved", "25")
     assert shown["assigned_to"] == "supervisor-1"
@@ -219,6 +222,8 @@ def test_people_act_in_their_roles_and_see_their_lines(
     assert hidden.replace(record.stop, "nothing") == missing
     assert "nobody has said who" in say(capsys, plant, "list")[2]
     assert [(a.actor.user, a.actor.role) for a in answered] == [("fitter-1", "maintenance")]
+    url, place = f"sqlite:///{tmp_path / 'ledger.db'}", stop_place(record.line, record.stop)
+    assert asyncio.run(seal_counts(url, config.plant.id, answered[0], place)) == ""
 
 
 def test_without_temporal_an_act_says_so(

@@ -13,9 +13,22 @@ from typing import Any
 import pytest
 
 from ledger.connect import open_ledger
+from ledger.people_port import Grant
+from signals.decisions import Answer
 from signals.downtime import TimeClass
-from signals.handover import HandoverReport, HandoverState, LineShift, NotFinal, OeeFigures, OpenItem
-from workers.cli import run
+from signals.handover import (
+    AcknowledgeHandover,
+    HandoverReport,
+    HandoverState,
+    LineShift,
+    NotFinal,
+    OeeFigures,
+    OpenItem,
+)
+from tests.console.house import people_of
+from tests.people.sealing_floor import seal_counts
+from workers import handover_desk
+from workers.cli import office, run
 
 DEFAULTS = Path(__file__).resolve().parents[2] / "workers" / "defaults"
 START = datetime(2026, 11, 20, 5, 0, tzinfo=UTC)
@@ -95,3 +108,32 @@ def test_a_mistake_is_told_with_its_fix(
 ) -> None:
     found, _, err = say(capsys, plant, *arguments)
     assert found == code and said in err, err
+
+
+def test_who_is_signed_in_takes_over_under_the_seal_and_without_users_nobody_does(
+    plant: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url, shift, arrived = f"sqlite:///{tmp_path / 'ledger.db'}", "2026-11-20/early", []
+
+    async def take(_: Any, ledger: Any, plant: str, shift: str, act: AcknowledgeHandover) -> Answer:
+        arrived.append(act)
+        return Answer(decision_id=act.action_id, accepted=True, message="taken over")
+
+    async def nobody(_: Any) -> None:
+        return None
+
+    async def hire() -> None:
+        ledger = await open_ledger(url)
+        grant = Grant(user="mia", plant="demo", role="supervisor")
+        await people_of(ledger).add_user("mia", password="a password for tests", grants=(grant,))
+        await ledger.close()
+
+    monkeypatch.setattr(handover_desk, "acknowledge", take)
+    monkeypatch.setattr(office, "connect_temporal", nobody)
+    assert say(capsys, plant, "acknowledge", shift, "--by", "mia")[0] == 0
+    assert arrived.pop().seal is None
+    asyncio.run(hire())
+    monkeypatch.setenv("PW", "a password for tests")
+    code, _, err = say(capsys, plant, "acknowledge", shift, "--user", "mia", "--password-env", "PW")
+    assert code == 0, err
+    assert asyncio.run(seal_counts(url, "demo", arrived.pop(), shift)) == ""
