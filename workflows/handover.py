@@ -52,6 +52,9 @@ with workflow.unsafe.imports_passed_through():
 LATE_ACT_WITHIN = timedelta(seconds=60)
 """A handover that lapsed is started again for an act that comes late, and waits for it no longer than this."""
 
+ALL_VERIFIED = "handover-acts-all-verified/1"
+"""Change id: who comes after the shift was taken over is verified too before they are answered."""
+
 
 class HandoverProcess(State):
     """What a handover carries from run to run."""
@@ -277,11 +280,14 @@ class ShiftHandover:
 
     # --- people ------------------------------------------------------------------------------------------
     async def _take_act(self) -> None:
-        """The oldest act: verified, recorded, answered. What could not be asked is not kept: it may come again."""
+        """The oldest act: verified, recorded, answered. What could not be asked is not kept: it may come again.
+
+        Who comes while it is taken over is told by whom only if they may take over themselves.
+        """
         act = self._acts[0]
         answer = handover.answer_for(self._head, act)
         try:
-            if answer is None:
+            if answer is None or workflow.patched(ALL_VERIFIED):
                 answer = await self._acknowledge(act)
         except ActivityError as error:
             self._unanswered[act.action_id] = f"the ledger could not be asked: {error.cause}"
@@ -298,9 +304,10 @@ class ShiftHandover:
         )
         if refused:
             return Answer(decision_id=act.action_id, accepted=False, message=refused)
-        await self._settle(
-            SettleHandover(plant=self._given.plant, shift=self._given.shift, act=act, at=self._plant_now())
-        )
+        if self._head.state is not HandoverState.ACKNOWLEDGED:
+            await self._settle(
+                SettleHandover(plant=self._given.plant, shift=self._given.shift, act=act, at=self._plant_now())
+            )
         answer = handover.answer_for(self._head, act)
         assert answer is not None
         return answer

@@ -6,6 +6,7 @@ What was done must stand in the ledger's history in its maker's name, once; what
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections import Counter
 from collections.abc import AsyncIterator
@@ -20,7 +21,7 @@ import pytest_asyncio
 from argon2 import PasswordHasher
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from pydantic import TypeAdapter
-from temporalio.client import Client
+from temporalio.client import Client, WorkflowUpdateStage
 
 from activities.handover import HandoverActivities, HandoverActToVerify
 from activities.stops import StopActivities, StopActToVerify
@@ -275,3 +276,28 @@ async def test_a_message_does_what_the_table_says_of_its_sender(floor: Floor) ->
 @pytest.mark.timeout(2400)
 async def test_every_message_does_what_the_table_says_of_its_sender(floor: Floor) -> None:
     (await ask(floor, EVERYBODY)).settle()
+
+
+async def test_who_may_not_is_not_told_who_has_taken_over(floor: Floor, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Their message comes while the acknowledgement is being recorded: it waits, and is judged for itself."""
+    taker, stranger = (Asker("supervisor", place, service=False) for place in (Place.WHOLE, Place.OTHER_PLANT))
+    await floor.furnish((taker,))
+    ledger, recording, told = floor.bench.ledger, asyncio.Event(), asyncio.Event()
+    record_handover = ledger.record_handover
+
+    async def slowly(report: HandoverReport) -> HandoverReport:
+        recording.set()
+        await told.wait()
+        return await record_handover(report)
+
+    monkeypatch.setattr(ledger, "record_handover", slowly)
+    taken = asyncio.create_task(floor.take_over(taker))
+    await recording.wait()
+    process = floor.bench.client.get_workflow_handle(handover_workflow_id(floor.id, SHIFT))
+    late = await process.start_update(
+        "acknowledge", await floor.taking(stranger, SHIFT), wait_for_stage=WorkflowUpdateStage.ACCEPTED,
+        result_type=Said,
+    )  # fmt: skip
+    told.set()
+    assert (await taken).accepted
+    assert (await late.result()).message == await floor.of_no_shift(stranger)
