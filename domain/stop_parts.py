@@ -8,7 +8,8 @@ says comes before what the plant's patterns say, and that before what the class 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
+from itertools import groupby
 from typing import NamedTuple
 
 from domain.machine_time import DOWNTIME
@@ -60,10 +61,12 @@ def parts_of(
     *,
     line: LineConfig | None = None,
     until: datetime | None = None,
+    short: bool = True,
 ) -> tuple[StopPart, ...]:
     """The stop's parts, numbered from 1. What goes on is cut up to `until` (its `as_of` where none is given).
 
-    Time outside all shifts, where shifts are declared, is not scheduled: no downtime, and nothing to explain.
+    Time outside all shifts, where shifts are declared, is not scheduled: no downtime, and nothing to explain. With
+    `short` and a line, nobody is asked why it stood shortly within a stop, see `_settle_short`.
     """
     line_cost = line.downtime.cost_centre if line is not None else ""
     pacing = line.pacing_station.id if line is not None else ""
@@ -74,12 +77,78 @@ def parts_of(
             span = shift_at(site, shifts, start)
             off = bool(shifts) and not span.name
             verdict = _verdict(fact, stretch, _mark_at(marks, start), config, pacing, off=off)
-            piece = Piece(start, end, span.label, stretch, verdict)
-            if found and found[-1].key == piece.key:
-                found[-1] = found[-1]._replace(end=end)
-            else:
-                found.append(piece)
+            found.append(Piece(start, end, span.label, stretch, verdict))
+    found = _joined(found)
+    if line is not None and short and not fact.micro:
+        threshold = timedelta(seconds=line.pacing_station.min_stop_seconds)
+        found = _joined(_settle_short(found, threshold, horizon))
     return tuple(_part(number, piece, config, line_cost) for number, piece in enumerate(found, start=1))
+
+
+def _settle_short(found: list[Piece], threshold: timedelta, horizon: datetime) -> list[Piece]:
+    """What is shorter than a stop and unexplained: the way into or out of an explained standstill belongs to it.
+
+    Between running it is a micro-stop, as it would be by itself; but short ones alone, that make a stop together, are
+    for people to explain. Missing data parts no standstill.
+    """
+    runs = [list(run) for _, run in groupby(found, key=_stands_or_missing)]
+    real = any(_length(run, horizon) >= threshold for run in runs)
+    settled: list[Piece] = []
+    for run in runs:
+        settled += _within(run, threshold, horizon, real=real)
+    return settled
+
+
+def _within(run: list[Piece], threshold: timedelta, horizon: datetime, *, real: bool) -> list[Piece]:
+    """One standstill: its short unexplained pieces go to a neighbour, or all of it is a micro-stop."""
+    standing = [p for p in run if _stands(p)]
+    groups = [list(group) for _, group in groupby(standing, key=_unexplained)]
+    settled: list[Piece] = []
+    for number, group in enumerate(groups):
+        near = [*settled[-1:], *(groups[number + 1][:1] if number + 1 < len(groups) else [])]
+        explained = next((p for p in near if p.verdict.status is ReasonStatus.CLASSIFIED), None)
+        short = _unexplained(group[0]) and group[-1].end is not None and _length(group, horizon) < threshold
+        if short and explained is not None:
+            settled += [_like(p, explained) for p in group]
+        elif short and real and group == run:
+            settled += [p._replace(verdict=Verdict(TimeClass.MICRO_STOP)) for p in group]
+        else:
+            settled += group
+    left = iter(settled)
+    return [next(left) if _stands(p) else p for p in run]
+
+
+def _like(piece: Piece, explained: Piece) -> Piece:
+    said = {"machine_reason": explained.stretch.machine_reason}
+    return piece._replace(verdict=explained.verdict, stretch=piece.stretch.model_copy(update=said))
+
+
+def _stands(piece: Piece) -> bool:
+    return piece.verdict.time_class in DOWNTIME
+
+
+def _stands_or_missing(piece: Piece) -> bool:
+    return _stands(piece) or piece.verdict.time_class is TimeClass.NO_DATA
+
+
+def _unexplained(piece: Piece) -> bool:
+    return piece.verdict.status is ReasonStatus.UNKNOWN and not piece.verdict.by
+
+
+def _length(pieces: list[Piece], horizon: datetime) -> timedelta:
+    """How long they stand, without what lies between them."""
+    stood = ((p.end or max(horizon, p.start)) - p.start for p in pieces if _stands(p))
+    return sum(stood, timedelta())
+
+
+def _joined(pieces: list[Piece]) -> list[Piece]:
+    found: list[Piece] = []
+    for piece in pieces:
+        if found and found[-1].key == piece.key:
+            found[-1] = found[-1]._replace(end=piece.end)
+        else:
+            found.append(piece)
+    return found
 
 
 def _cuts(

@@ -78,6 +78,7 @@ class StopProcess(State):
     capacity_step: int = 0
     """Number of the step that told planning; 0 where none did."""
     capacity_until: UtcTime | None = None
+    short: bool = Field(default=False, description="short standing within a stop explains itself; runs from before: no")
     proposed: bool = False
     """A reallocation was looked for."""
     look_for_reallocation: bool = False
@@ -87,9 +88,9 @@ class StopProcess(State):
         return self.settings.plant.line
 
     @classmethod
-    def begun(cls, record: StopRecord, settings: StopSettings, now: datetime) -> StopProcess:
+    def begun(cls, record: StopRecord, settings: StopSettings, now: datetime, *, short: bool = True) -> StopProcess:
         """A stop as the ledger has it: a new one, or one whose process was lost and starts again."""
-        state = cls(record=record, settings=settings, known_at=now, calls=calls_anybody(record.fact))
+        state = cls(record=record, settings=settings, known_at=now, calls=calls_anybody(record.fact), short=short)
         state.numbered = max((e.number for e in record.history), default=0)
         state.refresh(now)
         if record.state is StopState.CLOSED and (record.fact.ended_at is None or state.unknown_parts()):
@@ -147,7 +148,7 @@ class StopProcess(State):
         record, plant = self.record, self.settings.plant
         parts = parts_of(
             record.fact, record.marks, plant.plant, plant.shifts, plant.downtime, line=self.line,
-            until=max(now, record.fact.as_of),
+            until=max(now, record.fact.as_of), short=self.short,
         )  # fmt: skip
         state = record.state
         if not state.is_over:

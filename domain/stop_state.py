@@ -52,6 +52,10 @@ class Incident(State):
 
     started_at: UtcTime
     ended_at: UtcTime | None = Field(default=None, description="of its latest stretch in which the line stood")
+    stood_until: UtcTime | None = Field(
+        default=None, description="end of the latest standing that was no micro-stop: from there a re-trip is counted"
+    )
+    stood_as: TimeClass | None = Field(default=None, description="what that standing was at its end")
     over: bool = Field(default=False, description="the line was seen running after it")
     told: bool = Field(default=False, description="it has outlived the threshold, so it has a fact")
     changed: bool = Field(default=False, description="something to tell since the latest fact")

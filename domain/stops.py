@@ -15,8 +15,10 @@ from domain.context import StationContext
 from domain.machine_time import DOWNTIME, IDLE, RUNNING, WAITING, line_time, word_of
 from domain.plant import LineConfig, PlantConfig, StationConfig, TagKind
 from domain.stop_account import book_time
+from domain.stop_incident import count_alarm, fact_of, is_alike, length, window_ends
+from domain.stop_incident import stood as incident_stood
 from domain.stop_state import AlarmSeen, Blind, Incident, StationSeen, StopTracker
-from signals.downtime import StopAlarm, StopFact, StopStretch, TimeClass
+from signals.downtime import StopFact, StopStretch, TimeClass
 from signals.events import (
     AlarmEvent,
     GapEvent,
@@ -28,7 +30,6 @@ from signals.events import (
     ReasonEvent,
     StateEvent,
 )
-from signals.ids import stop_id
 from signals.packml import MachineState
 
 WHOLE_LINE = "*"
@@ -37,7 +38,6 @@ WHOLE_LINE = "*"
 MOST_STRETCHES = 100
 """A stop in more pieces is told as two: facts are whole snapshots, and a Line's state has its size."""
 
-MOST_ALARMS = 20
 MOST_RECENT = 60
 
 WATCHED = (TagKind.STOP_REASON, TagKind.STARVED, TagKind.BLOCKED, TagKind.MODE)
@@ -67,13 +67,21 @@ class StopWatch:
     """A line's tracker with the plant's rules; `listener` hears every stretch of the line's time that has ended."""
 
     def __init__(
-        self, tracker: StopTracker, plant: PlantConfig, line: LineConfig, listener: Listener | None = None
+        self,
+        tracker: StopTracker,
+        plant: PlantConfig,
+        line: LineConfig,
+        listener: Listener | None = None,
+        *,
+        alike: bool = True,
     ) -> None:
+        """Without `alike` any standing soon after another is a re-trip: how runs go on that began so."""
         self.tracker = tracker
         self._rules = plant
         self._line = line
         self._config = plant.downtime
         self._listener = listener
+        self._alike = alike
         self._pacing = line.pacing_station
         self._threshold = timedelta(seconds=self._pacing.min_stop_seconds)
         self._merge = timedelta(seconds=self._config.merge_seconds)
@@ -177,7 +185,7 @@ class StopWatch:
             self._due(incident, until)
             if incident.told and incident.changed:
                 self._tell(incident)
-            if tracker.incident is incident and incident.over and until > self._limit(incident):
+            if tracker.incident is incident and incident.over and until > window_ends(incident, self._merge):
                 tracker.incident = None
         tracker.at = until
 
@@ -230,8 +238,10 @@ class StopWatch:
                 incident.stretches.append(closed)
             if stood:
                 incident.ended_at = at
+            if stood and self._alike and now not in DOWNTIME:
+                incident_stood(incident, at, self._threshold)
         if now in DOWNTIME:
-            if incident is not None and not self._continues(incident, at, stood=stood):
+            if incident is not None and not self._continues(incident, now, at, stood=stood):
                 self._finish(incident)
                 incident = None
             if incident is None:
@@ -244,17 +254,16 @@ class StopWatch:
             else:
                 incident.changed = True
 
-    def _continues(self, incident: Incident, at: datetime, *, stood: bool) -> bool:
+    def _continues(self, incident: Incident, now: TimeClass, at: datetime, *, stood: bool) -> bool:
         """Whether the line standing again, or still, is the same stop."""
         if len(incident.stretches) >= MOST_STRETCHES:
             return False
         if stood:
             return True
         # Stops on both sides of missing data are one; what was no stop yet waits no longer than for a re-trip.
-        return (incident.told and not incident.over) or at <= self._limit(incident)
-
-    def _limit(self, incident: Incident) -> datetime:
-        return (incident.ended_at or incident.started_at) + self._merge
+        if incident.told and not incident.over:
+            return True
+        return at <= window_ends(incident, self._merge) and is_alike(incident, now)
 
     def _begin(self, at: datetime) -> None:
         incident = Incident(started_at=at)
@@ -300,30 +309,17 @@ class StopWatch:
         if incident.told or incident.over or current is None:
             return
         if current.time_class in DOWNTIME:
-            stood = sum((_length(s) for s in incident.stretches if s.time_class in DOWNTIME), timedelta())
+            stood = sum((length(s) for s in incident.stretches if s.time_class in DOWNTIME), timedelta())
             if current.started_at + self._threshold - stood <= until:
                 incident.told = incident.changed = True
-        elif until > self._limit(incident):
+        elif until > window_ends(incident, self._merge):
             self._finish(incident)
 
     def _assign(self, incident: Incident, alarm: AlarmSeen) -> None:
         """An alarm belongs to the incident. What it changes is told, not each of them."""
-        first = not incident.alarms
-        incident.alarm_count += 1
-        incident.alarms.append(alarm)
-        if len(incident.alarms) > MOST_ALARMS:
-            del incident.alarms[1]
-        config = self._config
-        window = timedelta(seconds=config.flood_seconds)
-        latest = incident.alarms[-config.flood_alarms :]
-        flood = incident.alarm_count >= config.flood_alarms and alarm.at - latest[0].at <= window
-        window = timedelta(seconds=config.chatter_seconds)
-        same = [a for a in incident.alarms if (a.station, a.code) == (alarm.station, alarm.code)]
-        chatter = sum(alarm.at - a.at <= window for a in same) >= config.chatter_alarms
-        news = (flood and not incident.flood) or (chatter and not incident.chatter)
-        incident.flood, incident.chatter = incident.flood or flood, incident.chatter or chatter
+        news = count_alarm(incident, alarm, self._config)
         explained = self._explain(alarm.code)
-        incident.changed = incident.changed or first or news or explained
+        incident.changed = incident.changed or news or explained
 
     def _explain(self, code: str) -> bool:
         """The first alarm of the present stretch explains it, unless the machine says a reason itself."""
@@ -343,26 +339,8 @@ class StopWatch:
             stretches.append(self.tracker.current)
         while incident.over and stretches and stretches[-1].time_class not in DOWNTIME:
             stretches.pop()
-        name = stop_id(incident.started_at)
-        self._facts[name] = StopFact(
-            stop=name,
-            plant=self._rules.plant.id,
-            line=self._line.id,
-            version=incident.version,
-            started_at=incident.started_at,
-            ended_at=incident.ended_at if incident.over else None,
-            as_of=incident.ended_at or incident.started_at,
-            micro=micro,
-            stretches=tuple(stretches),
-            alarms=tuple(
-                StopAlarm(at=a.at, station=a.station, code=a.code, text=a.text, severity=a.severity, first=n == 0)
-                for n, a in enumerate(incident.alarms)
-            ),
-            alarm_count=incident.alarm_count,
-            flood=incident.flood,
-            chatter=incident.chatter,
-            retrips=incident.retrips,
-        )
+        fact = fact_of(incident, stretches, self._rules.plant.id, self._line.id, micro=micro)
+        self._facts[fact.stop] = fact
 
     def drain(self, watermark: datetime) -> list[StopFact]:
         """What became known since the last call: of each stop its newest fact, in the order of their starts."""
@@ -396,7 +374,3 @@ def _stretch(moment: Moment, at: datetime) -> StopStretch:
         operation=moment.operation,
         machine_reason=moment.word or moment.raw or (moment.state.value if moment.station else ""),
     )
-
-
-def _length(stretch: StopStretch) -> timedelta:
-    return stretch.ended_at - stretch.started_at if stretch.ended_at is not None else timedelta()

@@ -50,6 +50,8 @@ with workflow.unsafe.imports_passed_through():
 
 STOPS_TRACKED = "stops-tracked/1"
 """Change marker: a run from before stops were tracked finds none until it continues as new."""
+RE_TRIPS_ALIKE = "re-trips-alike/1"
+"""Change marker: a run from before takes any standing soon after a stop for a re-trip of it."""
 MOST_NEWS = 2000
 """Events that may wait for the ledger; beyond that a batch waits, and with it the gateway."""
 
@@ -128,7 +130,9 @@ class Line:
 
     def _use(self, state: LineState, plant: PlantConfig) -> None:
         self._plant = plant
-        self._book = LineBook(state, plant, stops=workflow.patched(STOPS_TRACKED))
+        self._book = LineBook(
+            state, plant, stops=workflow.patched(STOPS_TRACKED), alike=workflow.patched(RE_TRIPS_ALIKE)
+        )
         self._deliverable = len(state.outbox) - len(state.new_messages)
         self._deliverable_holds = len(state.hold_outbox) - len(state.new_holds)
         self._deliverable_stops = len(state.stop_outbox) - len(state.new_stops)

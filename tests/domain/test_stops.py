@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 from decimal import Decimal
-from itertools import pairwise
+from itertools import pairwise, takewhile
 
 import pytest
 from hypothesis import given, settings
@@ -16,6 +16,7 @@ from domain.line_state import LineState
 from domain.machine_time import DOWNTIME
 from domain.oee import account_of
 from domain.stop_account import MOST_SHIFTS, line_times
+from domain.stop_incident import WANTED
 from domain.stop_state import StopTracker
 from domain.stops import MOST_STRETCHES, StopWatch
 from signals.downtime import StopFact, StopStretch, TimeClass
@@ -40,6 +41,7 @@ from tests.domain.stop_floor import (
 )
 
 MINUTE = 60
+STOPPED = MachineState.STOPPED
 
 
 def classes(fact: StopFact) -> list[tuple[TimeClass, float | None]]:
@@ -102,6 +104,45 @@ def test_a_re_trip_within_the_window_is_the_same_stop_and_what_ran_between_is_no
     assert (first.retrips, first.ended_at) == (1, at(530))
     assert classes(first) == [(TimeClass.STOP, 300), (TimeClass.RUNNING, 120), (TimeClass.STOP, 10)]
     assert second.micro and second.started_at == at(651)
+
+
+def test_short_trips_after_a_stop_belong_to_it_and_do_not_prolong_its_window() -> None:
+    script = Script().runs().state(100, "weld", HELD).alarm(100, "weld", "7").state(400, "weld", EXECUTE)
+    script.state(480, "weld", HELD).state(490, "weld", EXECUTE).state(560, "weld", HELD).state(900, "weld", EXECUTE)
+    first, second = play(script)
+    assert (first.ended_at, first.retrips, second.started_at) == (at(490), 1, at(560))
+
+
+def test_a_break_soon_after_a_breakdown_is_no_re_trip_of_it_nor_the_other_way_round() -> None:
+    plant = stop_plant(planned=["stopped"])
+    script = Script().runs().state(100, "weld", HELD).state(400, "weld", EXECUTE).state(450, "weld", STOPPED)
+    script.state(900, "weld", EXECUTE).state(950, "weld", HELD).state(1100, "weld", EXECUTE)
+    facts = play(script, plant)
+    assert [(f.started_at, f.ended_at) for f in facts] == [
+        (at(100), at(400)), (at(450), at(900)), (at(950), at(1100)),
+    ]  # fmt: skip
+    assert [f.retrips for f in facts] == [0, 0, 0]
+
+
+def test_what_is_short_and_unexplained_within_a_stop_asks_nobody() -> None:
+    plant = stop_plant(planned=["stopped"], reason=[{"id": "jam", "alarms": ["7"]}])
+    script = Script().runs().state(100, "weld", HELD).alarm(100, "weld", "7").state(400, "weld", EXECUTE)
+    script.state(450, "weld", HELD).state(455, "weld", EXECUTE)
+    (fact,) = play(script, plant)
+    assert [(p.time_class, p.reason) for p in parts(fact, plant=plant)] == [
+        (TimeClass.STOP, "jam"), (TimeClass.RUNNING, ""), (TimeClass.MICRO_STOP, ""),
+    ]  # fmt: skip
+    script = Script().runs().state(100, "weld", STOPPED).state(900, "weld", HELD).state(902, "weld", EXECUTE)
+    (fact,) = play(script, plant)
+    (whole,) = parts(fact, plant=plant)
+    assert (whole.time_class, whole.reason, seconds_of([whole])) == (TimeClass.PLANNED, "planned", 802)
+
+
+def test_short_trips_that_make_a_stop_together_are_for_people_to_explain() -> None:
+    script = Script().runs().state(100, "weld", HELD).gap(130, 140).state(140, "weld", HELD).state(180, "weld", EXECUTE)
+    (fact,) = play(script)
+    assert not fact.micro
+    assert {p.status.value for p in parts(fact) if p.time_class is TimeClass.STOP} == {"unknown"}
 
 
 def test_a_neighbours_fault_is_counted_once_and_named() -> None:
@@ -372,8 +413,11 @@ def test_every_second_is_in_one_stop_at_most_and_parts_sum_to_it_exactly(events:
         assert timedelta(seconds=float(seconds_of(found))) == fact.ended_at - fact.started_at
     for before, after in pairwise(facts):
         assert before.ended_at is not None and before.ended_at <= after.started_at
-        if not before.micro:
-            assert after.started_at - before.ended_at > merge
+        tail = list(takewhile(lambda s: s.time_class in DOWNTIME, reversed(before.stretches)))
+        short = before.ended_at - tail[-1].started_at < threshold
+        last = max(tail, key=lambda s: (s.ended_at or s.started_at) - s.started_at)
+        other = (last.time_class in WANTED) != (after.stretches[0].time_class in WANTED)
+        assert before.micro or short or other or after.started_at - before.ended_at > merge
 
 
 def stretches(events: list[MachineEvent], end: datetime) -> list[StopStretch]:
