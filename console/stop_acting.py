@@ -62,11 +62,13 @@ def may_on_stop(visitor: Visitor, record: StopRecord) -> set[str]:
 
 def _sensible(record: StopRecord) -> set[str]:
     """What can be done with a stop as it stands."""
-    if record.fact.micro or record.state.is_over:
+    if record.fact.micro or record.state is StopState.JOINED:
         return set()
     found = {"comment"}
     stands = record.fact.ended_at is None
     lost = [p for p in record.parts if p.time_class in DOWNTIME]
+    if record.state is StopState.CLOSED:
+        return found | ({"recode"} if lost else set())
     if stands:
         found |= {"shelve", "estimate"} | ({"acknowledge"} if record.state is not StopState.ACKNOWLEDGED else set())
     if any(not p.by for p in lost):

@@ -43,6 +43,8 @@ def apply(state: StopProcess, act: StopAct, now: datetime) -> Outcome:
         return True, "noted"
     if state.record.state is StopState.JOINED:
         return False, f"it was joined into stop {state.record.joined_into}: act there"
+    if state.record.state is StopState.CLOSED and not isinstance(act, RecodeStop):
+        return False, "it is closed: it is only re-coded, part by part, or commented"
     match act:
         case AcknowledgeStop():
             return _acknowledge(state, act, now)
@@ -140,10 +142,11 @@ def _recode(state: StopProcess, act: RecodeStop, now: datetime) -> Outcome:
     if part.reason == act.reason:
         return False, f"part {act.part} is {act.reason} already"
     before = part.reason or "unknown"
+    late = "; the ERP is not told, it was closed" if state.record.state is StopState.CLOSED else ""
     spans = [(part.started_at, part.ended_at)]
     state.mark(_marks(state, spans, act.reason, act, now), now)
-    _said(state, act, "recoded", f"{before} became {act.reason} ({_spans(spans)})", now)
-    return True, f"noted: {before} became {act.reason}"
+    _said(state, act, "recoded", f"{before} became {act.reason} ({_spans(spans)}){late}", now)
+    return True, f"noted: {before} became {act.reason}{late}"
 
 
 def _split(state: StopProcess, act: SplitStop, now: datetime) -> Outcome:

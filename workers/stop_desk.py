@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from typing import Any
 
 import structlog
 from temporalio.client import (
     Client,
+    WithStartWorkflowOperation,
     WorkflowHandle,
     WorkflowUpdateFailedError,
     WorkflowUpdateRPCTimeoutOrCancelledError,
@@ -18,7 +20,7 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from ledger.stop_port import StopLedger
 from signals.decisions import Answer
-from signals.downtime import StopAct, StopAction, StopRecord, StopSearch
+from signals.downtime import StopAct, StopAction, StopRecord, StopSearch, StopState
 from signals.errors import BadInput, NoAnswer
 from signals.ids import downtime_workflow_id, plant_task_queue
 from workers.desk import ANSWER_WITHIN, WORKER_HINT
@@ -30,7 +32,7 @@ log = structlog.get_logger(__name__)
 
 
 async def act_on_stop(client: Client, ledger: StopLedger, plant: str, line: str, stop: str, act: StopAct) -> Answer:
-    """What a person does with a stop. One that is open in the ledger and has no process gets it back; a closed one not.
+    """What a person does with a stop. One without a process gets it back; a closed one for this act alone.
 
     Raises BadInput for a stop that does not exist, NoAnswer where no worker takes it.
     """
@@ -39,6 +41,8 @@ async def act_on_stop(client: Client, ledger: StopLedger, plant: str, line: str,
         raise unknown_stop(act.actor.plant, line, stop)
     handle: WorkflowHandle[Any, Any] = client.get_workflow_handle(downtime_workflow_id(plant, line, stop))
     try:
+        if record.state is StopState.CLOSED:
+            return await _act_on_closed(client, record, act)
         await _start(client, record)
         return await handle.execute_update(
             ACT, StopAction(act=act), id=act.action_id, result_type=Answer, rpc_timeout=ANSWER_WITHIN
@@ -52,6 +56,33 @@ async def act_on_stop(client: Client, ledger: StopLedger, plant: str, line: str,
             hint = "it is closed; look at it again"
             raise BadInput(f"stop {stop} of line {line} takes nothing any more", subject=stop, hint=hint) from error
         raise NoAnswer(f"stop {stop}: {error.message}", hint=WORKER_HINT) from error
+
+
+async def _act_on_closed(client: Client, record: StopRecord, act: StopAct) -> Answer:
+    """Its process comes back with the act, takes it in and ends again."""
+    start: WithStartWorkflowOperation[Any, Any] = WithStartWorkflowOperation(
+        "Downtime",
+        StopInput(plant=record.plant, line=record.line, stop=record.stop),
+        id=downtime_workflow_id(record.plant, record.line, record.stop),
+        task_queue=plant_task_queue(record.plant),
+        id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE,
+        id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
+        task_timeout=TASK_TIMEOUT,
+    )
+    try:
+        return await client.execute_update_with_start_workflow(
+            ACT,
+            StopAction(act=act),
+            start_workflow_operation=start,
+            id=act.action_id,
+            result_type=Answer,
+            rpc_timeout=ANSWER_WITHIN,
+        )
+    finally:
+        # The operation keeps a failure a second time; unasked, it would be logged as never retrieved.
+        with suppress(Exception, asyncio.CancelledError):
+            async with asyncio.timeout(0):
+                await start.workflow_handle()
 
 
 def unknown_stop(plant: str, line: str, stop: str) -> BadInput:

@@ -114,6 +114,30 @@ async def test_an_alarm_of_the_plants_patterns_explains_a_stop_by_itself(bench: 
     assert any(e.what == "recoded" and "jam became material" in e.text for e in record.history)
 
 
+async def test_a_closed_stop_is_re_coded_by_its_process_that_comes_back_and_nothing_else(bench: StopBench) -> None:
+    bench.alarm = "E17"
+    await bench.stands()
+    await bench.until_stop(lambda r: r.notification)
+    await bench.tell(end=datetime.now(UTC))
+    first = await bench.ended()
+    assert first.state is StopState.CLOSED
+    told = len(bench.upkeep.booked_upkeep)
+    answer = await bench.act(AcknowledgeStop)
+    assert (answer.accepted, answer.message) == (False, "it is closed: it is only re-coded, part by part, or commented")
+    await bench.done(RecodeStop, part=1, reason="material", comment="the feeder was empty, the jam came of it")
+    record = await bench.ended()
+    [part] = record.parts
+    assert (record.state, part.reason, part.cost_centre, part.by) == (
+        StopState.CLOSED, "material", "CC-200", "fitter-1",
+    )  # fmt: skip
+    assert any(e.what == "recoded" and "the ERP is not told" in e.text for e in record.history)
+    assert (record.closed_at, len(bench.upkeep.booked_upkeep)) == (first.closed_at, told)
+    await bench.done(CommentStop, comment="seen by quality")
+    known = await bench.ledger.stop(bench.id, LINE, bench.stop)
+    assert known is not None and known.parts == record.parts
+    assert [e.number for e in known.history] == list(range(1, len(known.history) + 1))
+
+
 async def test_a_stop_that_was_over_before_it_became_known_wakes_nobody(bench: StopBench) -> None:
     await bench.stands(end=bench.since + 60 * SECOND)
     record = await bench.until_stop(lambda r: r.state is StopState.ENDED)
