@@ -283,4 +283,6 @@ async def test_a_stop_that_has_ended_is_closed_by_its_reason_and_leaves_the_boar
         closed = await live_on(house.ledger, house.services.plants[NORTH], "line-1", record.stop, house.now[0])
         assert closed.state is StopState.CLOSED
         assert record.stop not in (await client.get(BOARD)).text
-        assert "It is over, or none of your roles" in (await client.get(path(record))).text
+        page = (await client.get(path(record))).text
+        assert f"{path(record)}/comment" in page
+        assert not [k for k in ("acknowledge", "classify", "shelve", "close") if f"{path(record)}/{k}" in page]
