@@ -309,8 +309,9 @@ async def ask_shell(shell: Shell, askers: tuple[Asker, ...]) -> Questions:
 @pytest.mark.long
 @pytest.mark.timeout(300)
 async def test_a_command_answers_what_the_table_says(shell: Shell) -> None:
-    """A slice: one person of the line, and one of another."""
-    some = (Asker("supervisor", place, service=False) for place in (Place.LINE, Place.OTHER_LINE))
+    """A slice: one person of the line, one of another, one of another plant, and one who is nobody."""
+    places = (Place.LINE, Place.OTHER_LINE, Place.OTHER_PLANT, Place.NOWHERE)
+    some = (Asker("supervisor", place, service=False) for place in places)
     (await ask_shell(shell, tuple(some))).settle()
 
 

@@ -106,6 +106,7 @@ async def _acknowledge(
     from workers.handover_desk import acknowledge
 
     async with office(plant, data, ledger) as place:
+        await place.look(Action.VIEW_STOPS)  # who is nobody here is not told which shifts there are
         await _named(place, shift)
         decider = await place.decider(Action.HANDOVER_ACKNOWLEDGE, by=by, role=role)
         free = Actor(user=decider.by, role=decider.role or Role.SUPERVISOR.value, plant=place.plant_id)
