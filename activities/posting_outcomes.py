@@ -16,7 +16,7 @@ from activities.posting_records import BOOKED, Stand, health_after, next_period
 from ledger.port import LedgerPort, PostingRecord
 from signals.documents import Booking, Case, CaseKind, ErpDocument, PostingState
 from signals.errors import ErpError, ErpMisconfigured, ErpRejected, Reason
-from signals.transactions import Reverse
+from signals.transactions import CloseDowntime, Reverse
 
 SHORTEST_WAIT = timedelta(seconds=1)
 LONGEST_LOOK = timedelta(seconds=60)
@@ -74,10 +74,7 @@ class PostingOutcomes:
 
     async def booked(self, record: PostingRecord, document: ErpDocument) -> PostingRecord:
         """The ERP has it. What a person must see is written first: a settled posting is not looked at again."""
-        transaction = record.transaction
-        if isinstance(transaction, Reverse) and document.document == transaction.document:
-            # Taken back by deleting it or by setting its state back: there is no document of its own.
-            document = document.model_copy(update={"document": f"{document.document}/reversal", "reversal": True})
+        document = _named_apart(record, document)
         await self._tell_about(await self.again(record), document)
         settled = await self._ledger.mark_outcome(record.key, state=PostingState.POSTED, document=document)
         self._timing.forget(record)
@@ -223,6 +220,18 @@ def _case_of(record: PostingRecord) -> Case:
     if record.error_code == BY_PERSON:
         return erp_cases.reversal_by_person(record, record.message)
     return erp_cases.rejected(record, ErpRejected(record.message, code=record.error_code))
+
+
+def _named_apart(record: PostingRecord, document: ErpDocument) -> ErpDocument:
+    """What only changes another posting's document has no number of its own; in the ledger each has one."""
+    transaction, number = record.transaction, document.document
+    if isinstance(transaction, Reverse) and number == transaction.document:
+        # Taken back by deleting it or by setting its state back.
+        return document.model_copy(update={"document": f"{number}/reversal", "reversal": True})
+    if isinstance(transaction, CloseDowntime) and number == transaction.notification:
+        what = "end" if record.main_key is None else "completed"
+        return document.model_copy(update={"document": f"{number}/{what}"})
+    return document
 
 
 def _reversed_by(record: PostingRecord) -> str:

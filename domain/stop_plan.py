@@ -64,13 +64,18 @@ def _opening(state: StopProcess) -> ErpStep | None:
     if not asset:
         return None
     record = state.record
-    centre = f" [{part.cost_centre}]" if part.cost_centre else ""
     return _step(state, OPEN, OpenDowntime(
         plant=record.plant, posting_date=_day(state, part.started_at), stop=record.stop, asset=asset,
         work_centre=work_centre_of(state), started_at=part.started_at,
         breakdown=is_breakdown(state.settings.plant.downtime, part.reason), reason=part.reason,
-        text=f"{part.reason_text or part.reason}{centre}"[:TEXT_LENGTH],
+        text=_told(part),
     ))  # fmt: skip
+
+
+def _told(part: StopPart) -> str:
+    """The reason, cut short where both are too long, and the cost centre whole: it stands nowhere else there."""
+    centre = f" [{part.cost_centre}]" if part.cost_centre else ""
+    return (part.reason_text or part.reason)[: max(TEXT_LENGTH - len(centre), 0)].rstrip() + centre
 
 
 def _asset(state: StopProcess, at: datetime) -> str:

@@ -22,6 +22,8 @@ with workflow.unsafe.imports_passed_through():
     from workflows.erp_steps import ErpSteps, is_due, open_steps
 
 WITHDRAWAL = "capacity withdrawn"
+WITHDRAWN_FIRST = "capacity-withdrawn-first"
+"""Patch: stops of earlier releases told planning of the newer change while the older one still stood."""
 
 
 class StopSteps:
@@ -56,7 +58,19 @@ class StopSteps:
         """The first booking whose time has come; waiting times are the workflow's own clock."""
         now = workflow.now()
         waiting = open_steps(self.state.steps)
-        return next((s for s in waiting if is_due(s) and (s.next_try_at is None or now >= s.next_try_at)), None)
+        for step in waiting:
+            if not is_due(step) or (step.next_try_at is not None and now < step.next_try_at):
+                continue
+            if self._stands_behind(step, waiting) and workflow.patched(WITHDRAWN_FIRST):
+                step.next_try_at = None  # its turn comes with the withdrawal's end
+                continue
+            return step
+        return None
+
+    def _stands_behind(self, step: ErpStep, waiting: list[ErpStep]) -> bool:
+        """A newer capacity change waits until the older one is gone: they overlap, and an ERP that knows days only
+        cannot tell one from the other."""
+        return step.what == CAPACITY and any(s.what == WITHDRAWAL and s.number < step.number for s in waiting)
 
     async def run(self, step: ErpStep) -> None:
         state = self.state

@@ -1,7 +1,8 @@
 """Less capacity of a work centre for a time: an interval of its work calendar (reference erp.md 3.6).
 
 One interval of one day, because one request is one posting. The document's number remembers what the interval said
-before, so that a reversal puts exactly that back, and only where nobody has changed it since.
+before, so that a reversal puts exactly that back, and only where nobody has changed it since. It carries our key too:
+an interval that is taken back and made anew within its first second would have the number of the one before.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from erp.dynamics.settings import CALENDAR_INTERVALS, DynamicsSettings
 from erp.port import SendGuard
 from signals.documents import Booking, ErpDocument, Snapshot
 from signals.errors import ErpRejected, Reason
+from signals.ids import short_key
 from signals.transactions import PostingIntent
 from signals.upkeep import AdjustCapacity
 
@@ -141,7 +143,16 @@ class Capacity:
     def _document(self, intent: PostingIntent, interval: Interval, before: str) -> ErpDocument:
         transaction = intent.transaction
         return ErpDocument(
-            document=f"CALENDAR/{interval.calendar}/{interval.date[:10]}/{interval.start}/{before}",
+            document="/".join(
+                (
+                    "CALENDAR",
+                    interval.calendar,
+                    interval.date[:10],
+                    str(interval.start),
+                    short_key(intent.key),
+                    before,
+                )
+            ),
             kind="capacity",
             order=transaction.order,
             operation=transaction.operation,

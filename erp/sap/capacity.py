@@ -19,6 +19,7 @@ from erp.sap.odata import Entity, UnreadableAnswer, date_of, text_literal, text_
 from erp.sap.settings import WORK_CENTRE_SERVICE, SapSettings
 from signals.documents import ErpDocument
 from signals.errors import ErpInDoubt
+from signals.ids import short_key
 from signals.transactions import PostingIntent
 from signals.upkeep import AdjustCapacity
 
@@ -30,6 +31,8 @@ CAPACITIES = "_WorkCenterCapacity"
 INTERVALS = "_WorkCenterCapacityInterval"
 MADE = "@"
 """Stands in the number of an interval that we made, before its change stamp."""
+THERE = "#"
+"""Stands in the number of one that was there before us, before our key: each posting that meets it has its own."""
 _KEY = ("WorkCenterInternalID", "WorkCenterTypeCode", "CapacityInternalID", "CapacityActiveVersion", "IntervalEndDate")
 
 
@@ -106,7 +109,8 @@ class Capacity:
             raise refused(f"SAP does not know capacity interval {document}", "document_not_found")
         number, made, stamp = document.partition(MADE)
         if not made:
-            raise refused(f"capacity interval {number} was there before us; it stays", "capacity_not_ours")
+            known = number.partition(THERE)[0]
+            raise refused(f"capacity interval {known} was there before us; it stays", "capacity_not_ours")
         if stamp and text_of(row, "LastChangeDateTime") != stamp:
             raise refused(
                 f"capacity interval {number} was changed in SAP since we made it; it stays",
@@ -152,12 +156,12 @@ def _document(intent: PostingIntent, row: Entity, *, made: bool = True) -> ErpDo
     parts = [text_of(row, name) for name in _KEY]
     if not all(parts):
         raise UnreadableAnswer("a capacity interval came without its key")
-    document = "/".join(parts) + (MADE + text_of(row, "LastChangeDateTime") if made else "")
-    return ErpDocument(document=document, kind=KIND, order=intent.transaction.order, key=intent.key)
+    mark = MADE + text_of(row, "LastChangeDateTime") if made else THERE + short_key(intent.key)
+    return ErpDocument(document="/".join(parts) + mark, kind=KIND, order=intent.transaction.order, key=intent.key)
 
 
 def _predicate(document: str) -> str:
-    parts = document.partition(MADE)[0].split("/")
+    parts = document.partition(MADE)[0].partition(THERE)[0].split("/")
     day = date_of(parts[-1]) if len(parts) == len(_KEY) else None
     if day is None:
         raise refused(f"{document!r} is no capacity interval of ours", "document_not_found")

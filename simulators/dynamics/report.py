@@ -7,7 +7,7 @@ from simulators.dynamics import queue
 from simulators.dynamics.books import Books
 from simulators.dynamics.entities_production import JOB_CARD, RAF, ROUTE_CARD
 from simulators.dynamics.posting import bom_lines_of, document_id, operations_of
-from simulators.dynamics.report_holds import holds, inventory_documents, maintenance
+from simulators.dynamics.report_holds import capacity, holds, inventory_documents, maintenance
 from simulators.dynamics.values import text_of
 
 _KINDS = ((RAF, "report_as_finished"), (ROUTE_CARD, "route_card"), (JOB_CARD, "job_card"))
@@ -27,6 +27,7 @@ def books_report(books: Books, order: str | None = None) -> dict[str, Any]:
         "holds": holds(books),
         "messages": queue.shown(books, order),
         "maintenance": maintenance(books),
+        "capacity": capacity(books),
     }
 
 

@@ -1,4 +1,4 @@
-"""The parts of the books that are not production: holds, inventory journals, maintenance requests."""
+"""The parts of the books that are not production: holds, inventory journals, maintenance requests, calendars."""
 
 import json
 from typing import Any
@@ -145,4 +145,18 @@ def maintenance(books: Books) -> list[dict[str, Any]]:
             "at": row["_at"],
         }
         for row in books.all("SELECT * FROM maintenance_request ORDER BY _id")
+    ]
+
+
+def capacity(books: Books) -> list[dict[str, Any]]:
+    """Intervals of work calendars; start and end are seconds of the day."""
+    return [
+        {
+            "calendar": row["WorkCalendarId"],
+            "date": row["WorkCalendarDate"][:10],
+            "start": row["StartTime"],
+            "end": row["EndTime"],
+            "percent": text_of(row["EfficiencyPercentage"]),
+        }
+        for row in books.all("SELECT * FROM calendar_interval ORDER BY _id")
     ]

@@ -111,7 +111,7 @@ def create_interval(context: Context, row: Row) -> Row:
     if day is None:
         raise not_related(f"{row['WorkCalendarId']} {row['WorkCalendarDate'][:10]}", "Date", "Work calendar days")
     _check_interval(context, row, ignored=-1)
-    return row | {"EfficiencyPercentage": row["EfficiencyPercentage"] or 100 * MICRO}
+    return row
 
 
 def change_interval(context: Context, row: Row, changes: Row) -> Row:
@@ -144,5 +144,7 @@ RULES: dict[str, Rules] = {
     "AssetMaintenanceWorkOrderTablesV2": Rules(create_work_order, change_work_order),
     "AssetMaintenanceProductionStopTypes": Rules(_filled("ProductionStopTypeId")),
     "WorkCalendarDays": Rules(_filled("WorkCalendarId", "CalendarDate")),
-    "WorkCalendarTimeIntervals": Rules(create_interval, change_interval),
+    "WorkCalendarTimeIntervals": Rules(
+        create_interval, change_interval, defaults={"EfficiencyPercentage": 100 * MICRO}
+    ),
 }

@@ -5,7 +5,7 @@ Runs inside a transaction; a refusal anywhere undoes all of it.
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Any
 
@@ -53,12 +53,16 @@ class Context:
 
 @dataclass(frozen=True)
 class Rules:
-    """`create` completes or refuses a new row, `change` refuses or extends changes, `remove` refuses or cleans up."""
+    """`create` completes or refuses a new row, `change` refuses or extends changes, `remove` refuses or cleans up.
+
+    `defaults` is what a new row says where the caller says nothing.
+    """
 
     create: Callable[[Context, Row], Row] | None = None
     change: Callable[[Context, Row, Row], Row] | None = None
     remove: Callable[[Context, Row], None] | None = None
     created: Callable[[Context, Row], None] | None = None
+    defaults: Row = field(default_factory=dict[str, Any])
 
 
 class Writer:
@@ -130,8 +134,8 @@ class Writer:
         own = {"dataAreaId": values.get("dataAreaId") or self._context.company}
         if not self._books.knows_company(own["dataAreaId"]):
             raise Refusal("related", value=own["dataAreaId"], field="Company", table="Legal entities")
-        row: Row = {name: prop.empty for name, prop in entity.properties.items()} | values | own
         rules = self._rules.get(entity.set_name, Rules())
+        row: Row = {name: prop.empty for name, prop in entity.properties.items()} | rules.defaults | values | own
         context_ = replace(self._context, company=own["dataAreaId"])
         if rules.create:
             row = rules.create(context_, row)

@@ -224,17 +224,24 @@ def _maintenance(books: Books) -> dict[str, Any]:
         "orders": _rows(
             books,
             "maintenance_work_order",
-            *("WorkOrderNumber", "AssetNumber", "WorkOrderSystemStatusCode", "ActualStartDate", "ActualCompletionDate"),
+            *("WorkOrderNumber", "WorkOrderDescription", "AssetNumber", "WorkOrderSystemStatusCode"),
+            *("PlannedStartDate", "ActualStartDate", "ActualCompletionDate"),
         ),
         "failures": _rows(books, "asset_failure_event", "FailureEventNumber", "AssetNumber", "FailureDate"),
         "events": _rows(books, "operational_event", "entity", "type", "time"),
-        "capacity": _rows(
-            books,
-            "work_center_resource_exception",
-            "OrganizationCode",
-            "WorkCenterCode",
-            "StartDate",
-            "EndDate",
-            "Reason",
-        ),
+        "capacity": _capacity(books),
     }
+
+
+def _capacity(books: Books) -> list[dict[str, Any]]:
+    """Resource exceptions, each with the units of its resources."""
+    names = ("OrganizationCode", "WorkCenterCode", "StartDate", "EndDate", "ExceptionStartTime", "ExceptionEndTime")
+    shown: list[dict[str, Any]] = []
+    for row in books.all("SELECT * FROM work_center_resource_exception ORDER BY rowid"):
+        units = books.all(
+            "SELECT * FROM availability_override WHERE WorkCenterResourceExceptionId = ? ORDER BY rowid",
+            row["WorkCenterResourceExceptionId"],
+        )
+        resources = [{"resource": u["ResourceCode"], "units": quantity_text(u["UnitsAvailable"])} for u in units]
+        shown.append({name: row[name] for name in (*names, "Reason")} | {"resources": resources})
+    return shown

@@ -39,6 +39,7 @@ def _notification(row: dict[str, Any]) -> dict[str, Any]:
         "id": row["MaintenanceNotification"],
         "type": row["NotificationType"],
         "text": row["NotificationText"],
+        "long_text": row["MaintNotifLongTextForEdit"],
         "key": row["MaintNotifExtReferenceNumber"] or None,
         "object": row["TechnicalObject"],
         "work_centre": row["MainWorkCenter"],

@@ -116,7 +116,7 @@ class SimulatedWorld:
         self.name = simulator.name
         self.simulator = simulator
         self.budget = LocalBudget(UNLIMITED)
-        self._events = events
+        self.events = events
         self._patience = patience
         settings = {
             "kind": self.name,
@@ -133,7 +133,7 @@ class SimulatedWorld:
 
     def with_patience(self, seconds: float) -> SimulatedWorld:
         """The same ERP by an adapter of its own that waits, as in production."""
-        return SimulatedWorld(self.simulator, self._events, seconds)
+        return SimulatedWorld(self.simulator, self.events, seconds)
 
     async def books(self) -> dict[str, Any]:
         return await self.simulator.books()

@@ -110,6 +110,7 @@ class UpkeepErp(MemoryErp):
 class StopBench(Bench):
     """What tests do with stops. `since` is the stop's start, by default a minute ago."""
 
+    order_id: str = ORDER
     since: datetime = field(default_factory=lambda: datetime.now(UTC) - timedelta(seconds=61))
     version: int = 0
     revision: int = 0
@@ -129,7 +130,7 @@ class StopBench(Bench):
         self.version += 1
         stretch = StopStretch(
             started_at=self.since, ended_at=end, time_class=TimeClass.STOP, state=MachineState.ABORTED, station=PRESS,
-            order=ORDER, operation=OPERATIONS[PRESS], machine_reason=self.alarm, alarm=self.alarm,
+            order=self.order_id, operation=OPERATIONS[PRESS], machine_reason=self.alarm, alarm=self.alarm,
         )  # fmt: skip
         fields = {"stretches": (stretch,), **fields}
         return StopFact(
