@@ -64,7 +64,7 @@ proof: setup browser
 
 # The tests of workflows once more, every workflow task replaying its whole history.
 test-uncached: setup
-	@PLANTWRIGHT_TEST_CACHE=0 $(BIN)/pytest -m 'not long and not proof' tests/workflows $(ARGS)
+	@PLANTWRIGHT_TEST_CACHE=0 $(BIN)/pytest $(SPREAD) -m 'not long and not proof' tests/workflows $(ARGS)
 
 # Renews this release's stored histories; those of releases that are out stay as they are.
 record-histories: setup

@@ -379,8 +379,10 @@ async def ask(floor: Floor, askers: tuple[Asker, ...]) -> Questions:
 
 @pytest.mark.timeout(300)
 async def test_a_message_does_what_the_table_says_of_its_sender(floor: Floor) -> None:
-    """A slice: one role of every place, and one that may little."""
-    some = (a for a in SOME if a.role == "supervisor" or (a.role, a.place) == ("operator", Place.WHOLE))
+    """A slice: one role that sees all, a line, another one, another plant; and one that may little."""
+    places = (Place.WHOLE, Place.LINE, Place.OTHER_LINE, Place.OTHER_PLANT)
+    people = [a for a in SOME if not a.service and a.place in places]
+    some = (a for a in people if a.role == "supervisor" or (a.role, a.place) == ("operator", Place.WHOLE))
     (await ask(floor, tuple(some))).settle()
 
 
