@@ -313,6 +313,7 @@ def test_a_source_that_does_not_answer_is_said_to_be_unavailable() -> None:
 # --- state -----------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.long
 def test_the_state_stays_constant_in_size_over_ten_thousand_pieces() -> None:
     floor, line, sizes = Floor(), book(plant(quantity=50)), []
     for name in STATIONS:

@@ -122,6 +122,7 @@ def draft_of(transaction) -> PostingDraft:
     return PostingDraft(plant="demo", intent=intent)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", ["sap", "oracle", "dynamics"])
 async def test_ten_transactions_of_an_erp_have_their_effect_once_through_the_server(
     name: str,

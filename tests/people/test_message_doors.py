@@ -377,6 +377,7 @@ async def ask(floor: Floor, askers: tuple[Asker, ...]) -> Questions:
     return questions
 
 
+@pytest.mark.long
 @pytest.mark.timeout(300)
 async def test_a_message_does_what_the_table_says_of_its_sender(floor: Floor) -> None:
     """A slice: one role that sees all, a line, another one, another plant; and one that may little."""

@@ -199,6 +199,8 @@ async def test_a_dry_run_file_equals_the_log_and_the_line(tmp_path: Path) -> Non
         config = plant(line.endpoint)
         async with gateway(config, None, tmp_path, line.clock, dry_run=file) as ready:
             assert ready["lines"]["line1"].startswith("plant1/line1@")
+            counters = [(station, c) for station in ("press", "inspect") for c in ("Infeed", "Good", "Reject")]
+            await eventually(lambda: all(totals(lines_of(file), *counter) == [0] for counter in counters))
             await line.start()
             truth = await line.finished()
             await eventually(lambda: totals(lines_of(file), "inspect", "Good")[-1:] == [14])

@@ -63,6 +63,7 @@ async def send(bench: Bench) -> None:
     await bench.until_line(lambda s: s.revision > recorded and s.outbox == 0)
 
 
+@pytest.mark.long
 @pytest.mark.timeout(180)
 async def test_histories_are_flat_in_pieces(open_bench, volume):
     small = await run_order(open_bench, pieces=1_000, postings=10, batches=50)

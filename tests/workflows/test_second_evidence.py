@@ -153,6 +153,7 @@ async def test_a_difference_that_a_piece_in_between_explains_is_none(open_bench)
             assert source.asked == 3
 
 
+@pytest.mark.long
 async def test_a_source_that_cannot_be_read_is_a_case_and_no_end_of_the_line(open_bench):
     async with open_bench(second_evidence=True) as bench:
         source = Source(bench)
