@@ -226,6 +226,14 @@ def _capacity(state: StopProcess, act: DecideCapacity, now: datetime) -> Outcome
     return True, "approved: planning is being told" if act.approve else "refused"
 
 
+def comes_too_late(state: StopProcess, act: StopAct, now: datetime) -> str:
+    """Why a decision on capacity changes nothing any more; empty where it does."""
+    recovery = state.record.expected_recovery
+    if not isinstance(act, DecideCapacity) or not act.approve or recovery is None or now < recovery:
+        return ""
+    return f"the expected recovery, {recovery:%Y-%m-%d %H:%M} UTC, is over: estimate it anew"
+
+
 def _reallocate(state: StopProcess, act: DecideReallocation, now: datetime) -> Outcome:
     open_ones = [r for r in state.record.reallocations if r.state == "proposed"]
     if not open_ones:

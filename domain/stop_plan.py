@@ -22,6 +22,7 @@ from signals.ids import posting_key, short_hash
 from signals.transactions import AdjustCapacity, CloseDowntime, OpenDowntime, ReportTime, Transaction
 
 OPEN, CLOSE, MINUTES, CAPACITY = "notification", "recovery", "minutes", "capacity"
+WITHDRAWAL = "capacity withdrawn"
 TEXT_LENGTH = 40
 """SAP's NotificationText."""
 
@@ -136,13 +137,40 @@ def _capacity(state: StopProcess, now: datetime) -> ErpStep | None:
         return None
     if state.capacity_step and state.capacity_until == record.expected_recovery:
         return None
-    mark = f":{record.expected_recovery.isoformat()}:{record.capacity_percent:f}"
     ends_at = record.expected_recovery
+    if ends_at <= now and state.short:  # a run from before told planning of what was over, and goes on so
+        return None
+    mark = f":{ends_at.isoformat()}:{record.capacity_percent:f}"
+    if said := sum(_says(s, ends_at, record.capacity_percent) for s in _made(state, CAPACITY)):
+        mark += f":{said + 1}"  # said before and withdrawn since: under the same key it would count as told already
     return _step(state, CAPACITY, AdjustCapacity(
         plant=record.plant, posting_date=_day(state, now), change=short_hash(record.line, record.stop, mark, length=12),
         work_centre=work_centre_of(state), starts_at=min(now, ends_at), ends_at=ends_at,
         available_percent=record.capacity_percent, text=f"{record.line} stands, stop {record.stop}"[:TEXT_LENGTH],
     ), mark=mark)  # fmt: skip
+
+
+def _says(step: ErpStep, ends_at: datetime, percent: Decimal) -> bool:
+    t = step.transaction
+    return isinstance(t, AdjustCapacity) and (t.ends_at, t.available_percent) == (ends_at, percent)
+
+
+def is_capacity_moot(state: StopProcess, now: datetime) -> bool:
+    """A change that nobody has decided, or that planning was never told of, and that says nothing any more."""
+    record = state.record
+    told = state.capacity_step and state.capacity_until == record.expected_recovery
+    undecided = record.capacity is CapacityState.PROPOSED
+    over = record.fact.ended_at is not None
+    late = record.expected_recovery is not None and record.expected_recovery <= now
+    return (undecided and over) or (record.capacity is CapacityState.APPROVED and not told and (over or late))
+
+
+def drop_capacity(state: StopProcess, now: datetime) -> None:
+    """It counts no more. An older change that planning still has is withdrawn when the line runs."""
+    ended = state.record.fact.ended_at is not None
+    state.note("capacity", "it lapses: " + ("the line runs again" if ended else "the estimate is over"), now)
+    stands = state.capacity_step or any(s.what == WITHDRAWAL and not s.is_over for s in state.steps)
+    state.change(capacity=CapacityState.POSTED if stands else CapacityState.NONE)
 
 
 def capacity_to_withdraw(state: StopProcess) -> ErpStep | None:

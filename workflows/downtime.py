@@ -39,7 +39,7 @@ with workflow.unsafe.imports_passed_through():
     from workflows.notifying import notify
     from workflows.stop_messages import StopInput
     from workflows.stop_page import called, severity_of, stop_details
-    from workflows.stop_steps import StopSteps
+    from workflows.stop_steps import CAPACITY_LAPSES, StopSteps
 
 
 SHORT_STOPS = "short-stops/1"
@@ -104,6 +104,8 @@ class Downtime:
             return False
         elif handed := state.handed_over(now):
             state.to_tell += [called(state.record, r, now, f":{','.join(r.users)}") for r in handed]
+        elif steps.dropped():
+            pass
         elif steps.is_due_to_withdraw():
             await steps.withdraw()
         elif steps.plan():
@@ -151,6 +153,9 @@ class Downtime:
             )
             if not refused and isinstance(act, JoinStop):
                 refused = await self._cannot_join(act)
+            late = not refused and stop_acts.comes_too_late(state, act, self._plant_now())
+            if late and workflow.patched(CAPACITY_LAPSES):
+                refused = late
         except ActivityError as error:
             self._unanswered[act.action_id] = f"who acts could not be asked: {error.cause}"
             self._acts.popleft()

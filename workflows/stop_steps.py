@@ -13,7 +13,17 @@ with workflow.unsafe.imports_passed_through():
     from domain.erp_step import ErpStep
     from domain.machine_time import DOWNTIME
     from domain.shifts import production_day
-    from domain.stop_plan import CAPACITY, OPEN, capacity_to_withdraw, next_steps, withdrawal_key, work_centre_of
+    from domain.stop_plan import (
+        CAPACITY,
+        OPEN,
+        WITHDRAWAL,
+        capacity_to_withdraw,
+        drop_capacity,
+        is_capacity_moot,
+        next_steps,
+        withdrawal_key,
+        work_centre_of,
+    )
     from domain.stop_process import StopProcess
     from signals.downtime import CapacityState
     from signals.ids import erp_task_queue
@@ -21,9 +31,11 @@ with workflow.unsafe.imports_passed_through():
     from workflows.common import FEW_ATTEMPTS, LEDGER_TIMEOUT, PAUSE
     from workflows.erp_steps import ErpSteps, is_due, open_steps
 
-WITHDRAWAL = "capacity withdrawn"
 WITHDRAWN_FIRST = "capacity-withdrawn-first"
 """Patch: stops of earlier releases told planning of the newer change while the older one still stood."""
+CAPACITY_LAPSES = "capacity-lapses"
+"""Patch: stops of earlier releases waited for a decision on capacity after the line ran again, took one after its
+estimate was over, and forgot a newer proposal once the older change was booked."""
 
 
 class StopSteps:
@@ -83,12 +95,22 @@ class StopSteps:
         if step.what == OPEN and step.state == "done" and step.document:
             state.change(notification=step.document)
         if step.number == state.capacity_step and step.state == "done":
-            state.change(capacity=CapacityState.POSTED)
+            decided = state.record.capacity is CapacityState.APPROVED
+            if decided or not workflow.patched(CAPACITY_LAPSES):
+                state.change(capacity=CapacityState.POSTED)
         if step.what == WITHDRAWAL and step.is_over and state.record.capacity is CapacityState.POSTED:
             state.change(capacity=CapacityState.WITHDRAWN)
         state.show_steps()
 
     # --- capacity that counts no more ----------------------------------------------------------------------
+    def dropped(self) -> bool:
+        """Give up a change that says nothing any more. True where there was one."""
+        now = self.plant_now()
+        moot = is_capacity_moot(self.state, now) and workflow.patched(CAPACITY_LAPSES)
+        if moot:
+            drop_capacity(self.state, now)
+        return moot
+
     def is_due_to_withdraw(self) -> bool:
         return capacity_to_withdraw(self.state) is not None
 

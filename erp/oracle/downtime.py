@@ -55,7 +55,8 @@ class Downtimes:
             STATUS: RELEASED,
             "PlannedStartDate": time_json(t.started_at),
         }
-        text = " ".join(part for part in (t.text, t.reason, t.work_centre) if part)[:TEXT_LENGTH]
+        words = ("breakdown:" if t.breakdown else "", t.text, t.reason, t.work_centre)
+        text = " ".join(part for part in words if part)[:TEXT_LENGTH]
         if text:
             row["WorkOrderDescription"] = text
         try:

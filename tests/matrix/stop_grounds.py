@@ -26,10 +26,10 @@ MORNING = 9
 
 @dataclass(frozen=True)
 class Notice:
-    """What maintenance has. `breakdown` None: its record has no field for that, the words say it."""
+    """What maintenance has. Oracle's order has no field for a breakdown: its words say so."""
 
     words: str
-    breakdown: bool | None
+    breakdown: bool
     started_at: datetime
     ended_at: datetime | None
 
@@ -152,11 +152,12 @@ async def seed_oracle(world: SimulatedWorld, tag: str, day: date) -> None:
 def oracle_notices(books: Books, tag: str) -> list[Notice]:
     return [
         Notice(
-            n["WorkOrderDescription"], None, _known(instant(n["PlannedStartDate"])), instant(n["ActualCompletionDate"])
+            words := n["WorkOrderDescription"], words.startswith("breakdown:"), _known(instant(n["PlannedStartDate"])),
+            instant(n["ActualCompletionDate"]),
         )
         for n in books["maintenance"]["orders"]
         if n["AssetNumber"] == f"W{tag}"
-    ]
+    ]  # fmt: skip
 
 
 def oracle_reduced(books: Books, tag: str) -> list[Reduced]:

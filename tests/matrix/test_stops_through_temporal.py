@@ -15,7 +15,6 @@ from temporalio.client import Client
 
 from domain.plant import PlantConfig
 from ledger.store import SqlLedger
-from signals.bookings import TransactionType
 from signals.documents import Case, CaseAction, CaseKind
 from signals.downtime import (
     AcknowledgeStop,
@@ -137,7 +136,7 @@ async def lived(bench: ErpBench, first: datetime, second: datetime) -> StopRecor
     await bench.stands()
     await bench.until_stop(lambda r: r.notification, WAITS)
     [notice] = await bench.notices()
-    assert notice.breakdown in (True, None) and notice.started_at == bench.since.replace(microsecond=0)
+    assert notice.breakdown and notice.started_at == bench.since
     assert COST_CENTRE in notice.words and notice.ended_at is None
     await bench.done(AcknowledgeStop)
     assert await bench.reduced() == []
@@ -177,13 +176,12 @@ async def test_a_stop_has_its_effect_once_in_the_erp(
                 await world.quiet()
                 after = await bench.books()
                 assert (record.state, record.capacity) == (StopState.CLOSED, CapacityState.WITHDRAWN)
-                can_time = bench.erp.capabilities.can(TransactionType.REPORT_TIME).supported
-                assert sorted(p.what for p in record.postings) == [w for w in BOOKED if w != "minutes" or can_time]
+                assert sorted(p.what for p in record.postings) == BOOKED
                 assert {p.state for p in record.postings} == {"done"}, record.postings
                 assert await bench.reduced() == []
                 [notice] = await bench.notices()
                 assert notice.ended_at == since + STOOD
-                assert bench.ground.minutes(after, own) == (6 if can_time else 0)
+                assert bench.ground.minutes(after, own) == 6
                 assert await bench.open_cases() == []
                 effects.append(change(figures(before, own), figures(after, own)))
                 assert sum(fired.values()) >= 3 if seeds else not fired, fired
