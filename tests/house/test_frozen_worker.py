@@ -5,6 +5,9 @@ The frozen worker is killed in one case; in the other it wakes up when everythin
 
 from __future__ import annotations
 
+import asyncio
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -21,6 +24,7 @@ from tests.house.durable_plant import (
     until_line_is_done,
     until_posting_in_work,
 )
+from tests.house.plant_house import PlantHouse
 
 TIMEOUT = 1.0
 START_TO_CLOSE = TIMEOUT * CALLS_PER_ATTEMPT + 5
@@ -44,6 +48,7 @@ async def test_a_commit_slower_than_every_timeout_with_the_worker_frozen_is_one_
 ) -> None:
     plant = plant_text(timeout=TIMEOUT, settle=settle)
     async with plant_at_work(tmp_path, (FIRST, 10), plant=plant, defects=()) as house:
+        await house.until("the order is known", lambda: _is_known(house))
         await house.sap("faults", OUTAGE)
         await until_line_is_done(house)
         await until_erp_is_missed(house, FIRST)
@@ -51,7 +56,7 @@ async def test_a_commit_slower_than_every_timeout_with_the_worker_frozen_is_one_
         slow = {"mode": "slow", "seconds": COMMIT_DELAY, "calls": 1, "path": CONFIRMATIONS}
         await house.sap("faults", slow)
         await until_posting_in_work(house)
-        house.children["worker"].freeze()
+        await _freeze_between_writes(house)
         assert await confirmations(house) == []
         await house.start_worker("second")
 
@@ -67,3 +72,23 @@ async def test_a_commit_slower_than_every_timeout_with_the_worker_frozen_is_one_
         assert await house.differences() == []
         with_pieces = [d["operation"] for d in await confirmations(house) if d["yield"] != "0"]
         assert sorted(with_pieces) == ["0010", "0020", "0030"]
+
+
+async def _is_known(house: PlantHouse) -> bool:
+    return await house.order_status(FIRST) is not None
+
+
+async def _freeze_between_writes(house: PlantHouse) -> None:
+    """Not within a transaction: a stopped process would keep SQLite's only lock, and no second worker could start."""
+    worker = house.children["worker"]
+    while True:
+        worker.freeze()
+        with closing(sqlite3.connect(house.folder / "ledger.sqlite", timeout=0.2, isolation_level=None)) as ledger:
+            try:
+                ledger.execute("begin immediate")
+            except sqlite3.OperationalError:
+                worker.thaw()
+                await asyncio.sleep(0.01)
+                continue
+            ledger.execute("rollback")
+            return
