@@ -67,6 +67,10 @@ async def told(bench: StopBench, recovery: datetime, percent: int = 20) -> None:
     await bench.until_stop(lambda r: r.capacity is CapacityState.POSTED)
 
 
+async def _now() -> datetime:
+    return datetime.now(UTC)
+
+
 async def until_told(bench: StopBench, ends: list[datetime]) -> None:
     async def ask() -> list[datetime]:
         return [t.ends_at for t in bench.upkeep.told(AdjustCapacity)]
@@ -101,7 +105,7 @@ async def test_an_approval_after_the_estimate_is_refused_and_the_stop_goes_on(st
         await jams(bench)
         soon = datetime.now(UTC) + timedelta(seconds=1)
         await bench.done(EstimateRecovery, recovery_at=soon)
-        await asyncio.sleep(1.1)
+        await eventually(_now, lambda now: now > soon)
         late = await bench.act(DecideCapacity, approve=True, recovery_at=soon, user="planner-1", role="planner")
         assert not late.accepted and "estimate it anew" in late.message
         await told(bench, datetime.now(UTC) + HOUR)
