@@ -25,8 +25,9 @@ DUE_AT = SearchAttributeKey.for_datetime(SearchAttribute.DUE_AT.value)
 SEVERITY = SearchAttributeKey.for_int(SearchAttribute.SEVERITY.value)
 OPEN_TASK_ROLES = SearchAttributeKey.for_keyword_list(SearchAttribute.OPEN_TASK_ROLES.value)
 
-LEDGER_TIMEOUT = timedelta(seconds=30)
-"""Longest run of one ledger activity."""
+LEDGER_TIMEOUT = timedelta(seconds=10)
+"""Longest run of one ledger activity. One that a worker takes in the instant of its shutdown is lost until this has
+passed (measured), and so is whoever waits for its answer: shorter than the 15 s that a person is asked to wait."""
 
 FEW_ATTEMPTS = RetryPolicy(
     initial_interval=timedelta(milliseconds=200),

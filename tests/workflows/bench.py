@@ -247,11 +247,11 @@ class Bench:
         found = await handle.query("__temporal_workflow_metadata", result_type=WorkflowMetadata)
         return found.current_details
 
-    async def until(self, order: str, what: Callable[[OrderStatus], bool], seconds: float = 30) -> OrderStatus:
+    async def until(self, order: str, what: Callable[[OrderStatus], bool], seconds: float = 60) -> OrderStatus:
         """Ask the order until its status fits; only the workflow knows, so it is asked."""
         return await eventually(lambda: self.order_status(order), what, seconds)
 
-    async def until_line(self, what: Callable[[LineStatus], bool], seconds: float = 30) -> LineStatus:
+    async def until_line(self, what: Callable[[LineStatus], bool], seconds: float = 60) -> LineStatus:
         """Ask the Line until its status fits."""
         return await eventually(self.line_status, what, seconds)
 
@@ -301,7 +301,7 @@ class Bench:
                     raise
 
 
-async def eventually(ask: Callable[[], Awaitable[T]], what: Callable[[T], object], seconds: float = 30) -> T:
+async def eventually(ask: Callable[[], Awaitable[T]], what: Callable[[T], object], seconds: float = 60) -> T:
     """Ask until the answer fits; for what only the asked one knows. Fails with the last answer."""
     deadline = time.monotonic() + seconds
     while not what(answer := await ask()):

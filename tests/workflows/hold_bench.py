@@ -163,11 +163,11 @@ class HoldBench(Bench):
         assert found is not None
         return found
 
-    async def until_hold(self, what: Any, seconds: float = 30) -> HoldRecord:
+    async def until_hold(self, what: Any, seconds: float = 60) -> HoldRecord:
         """Ask the ledger until the hold is so; that is where people look."""
         return await eventually(self.record, what, seconds)
 
-    async def ended(self, seconds: float = 30) -> HoldRecord:
+    async def ended(self, seconds: float = 60) -> HoldRecord:
         record = await self.until_hold(lambda r: r.state.is_over, seconds)
         await self.handle().result(rpc_timeout=timedelta(seconds=seconds))
         return record

@@ -58,7 +58,7 @@ class MemoryErp:
     )
 
     # --- what tests ask and do -----------------------------------------------------------------------------
-    async def until(self, condition: Callable[[], bool], seconds: float = 30) -> None:
+    async def until(self, condition: Callable[[], bool], seconds: float = 60) -> None:
         """Wait until a call or a booking has made the condition true."""
         async with asyncio.timeout(seconds), self._changed:
             await self._changed.wait_for(condition)

@@ -106,7 +106,7 @@ def decision(case: Case, action: CaseAction, number: str = "d1", **changes: Any)
     ).model_copy(update=changes)
 
 
-async def the_case(bench: Bench, order: str, seconds: float = 30) -> Case:
+async def the_case(bench: Bench, order: str, seconds: float = 60) -> Case:
     """The order's only open case about a posting, once its ErpException runs."""
     found = await eventually(
         lambda: bench.ledger.cases(bench.id, order=order), lambda cases: any(c.posting_key for c in cases), seconds

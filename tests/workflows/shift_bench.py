@@ -76,7 +76,7 @@ class ShiftBench(Bench):
         return found[::-1]
 
     async def until(  # pyright: ignore[reportIncompatibleMethodOverride]
-        self, span: ShiftSpan, what: Callable[[HandoverReport], object], seconds: float = 30
+        self, span: ShiftSpan, what: Callable[[HandoverReport], object], seconds: float = 60
     ) -> HandoverReport:
         """Until the ledger's handover of the shift is so."""
 

@@ -171,11 +171,11 @@ class StopBench(Bench):
         assert found is not None
         return found
 
-    async def until_stop(self, what: Callable[[StopRecord], object], seconds: float = 30) -> StopRecord:
+    async def until_stop(self, what: Callable[[StopRecord], object], seconds: float = 60) -> StopRecord:
         """Ask the ledger until the stop is so; that is where people look."""
         return await eventually(self.record, what, seconds)
 
-    async def ended(self, seconds: float = 30) -> StopRecord:
+    async def ended(self, seconds: float = 60) -> StopRecord:
         """Until its process has ended."""
         await self.until_stop(lambda r: r.state.is_over, seconds)
         return await self.handle().result(rpc_timeout=timedelta(seconds=seconds))
