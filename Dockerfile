@@ -1,5 +1,5 @@
 # syntax=docker/dockerfile:1
-# One image for worker, edge and the simulators; the command says which. Temporal's own server is not in it.
+# One image for worker, edge, console and the simulators; the command says which. Temporal's own server is not in it.
 
 FROM python:3.12.12-slim-bookworm AS build
 RUN pip install --no-cache-dir uv==0.13.9
