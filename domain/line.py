@@ -77,8 +77,12 @@ def _newest(entries: dict[str, T], keep: int) -> dict[str, T]:
 class LineBook:
     """A Line's state with the plant's rules. Deterministic: the same batches give the same outbox."""
 
-    def __init__(self, state: LineState, plant: PlantConfig, *, stops: bool = True, alike: bool = True) -> None:
-        """Without `stops` none are tracked, without `alike` any are merged: a run goes on by the rules it began by."""
+    def __init__(
+        self, state: LineState, plant: PlantConfig, *, stops: bool = True, alike: bool = True, settling: bool = True
+    ) -> None:
+        """Without `stops` none are tracked, without `alike` any are merged, without `settling` nobody is told when one
+        is over for good: a run goes on by the rules it began by.
+        """
         found = plant.line(state.line)
         if found is None:
             raise ValueError(f"plant {plant.plant.id} has no line {state.line}")
@@ -90,7 +94,7 @@ class LineBook:
         self._tracks_stops = stops
         if stops:
             seed(state, found)
-        self._stops = StopWatch(state.stops, plant, found, alike=alike)
+        self._stops = StopWatch(state.stops, plant, found, alike=alike, settling=settling)
 
     # --- taking in ---------------------------------------------------------------------------------------
     def ingest(self, batch: EventBatch) -> BatchReceipt:

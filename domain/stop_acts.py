@@ -255,7 +255,7 @@ def _close(state: StopProcess, act: CloseStop, now: datetime) -> Outcome:
         word = "invalid" if wrong else "unknown"
         return False, f"part {unknown[0].number} is {word}: say why it stood"
     if not state.is_settled(now):
-        return False, "it may still trip again within the merge window; it closes by itself after that"
+        return False, "the line's events do not reach past the merge window yet; it closes by itself when they do"
     if state.pending:
         return False, f"the ERP is still to book {state.pending[0].what}"
     _said(state, act, "closing", "confirmed", now)

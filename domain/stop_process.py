@@ -248,8 +248,13 @@ class StopProcess(State):
 
     @property
     def settles_at(self) -> datetime | None:
-        """From when on an ended stop cannot be re-opened by a re-trip."""
+        """From when on an ended stop cannot be re-opened by a re-trip; None where only the Line can say so.
+
+        By the clock alone a line whose events are late would be taken for one that runs.
+        """
         ended = self.record.fact.ended_at
+        if self.record.fact.settled is not None:
+            return ended if self.record.fact.settled else None
         return None if ended is None else ended + timedelta(seconds=self.settings.plant.downtime.merge_seconds)
 
     def is_settled(self, now: datetime) -> bool:

@@ -74,14 +74,19 @@ class StopWatch:
         listener: Listener | None = None,
         *,
         alike: bool = True,
+        settling: bool = False,
     ) -> None:
-        """Without `alike` any standing soon after another is a re-trip: how runs go on that began so."""
+        """With `settling` each stop is told once more when no re-trip can join it any more.
+
+        Without `alike` any standing soon after another is a re-trip: how runs go on that began so.
+        """
         self.tracker = tracker
         self._rules = plant
         self._line = line
         self._config = plant.downtime
         self._listener = listener
         self._alike = alike
+        self._settling = settling
         self._pacing = line.pacing_station
         self._threshold = timedelta(seconds=self._pacing.min_stop_seconds)
         self._merge = timedelta(seconds=self._config.merge_seconds)
@@ -187,6 +192,8 @@ class StopWatch:
                 self._tell(incident)
             if tracker.incident is incident and incident.over and until > window_ends(incident, self._merge):
                 tracker.incident = None
+                if self._settling:
+                    self._tell(incident, settled=True)
         tracker.at = until
 
     def _settle(self, at: datetime) -> None:
@@ -242,7 +249,7 @@ class StopWatch:
                 incident_stood(incident, at, self._threshold)
         if now in DOWNTIME:
             if incident is not None and not self._continues(incident, now, at, stood=stood):
-                self._finish(incident)
+                self._finish(incident, settled=True)
                 incident = None
             if incident is None:
                 self._begin(at)
@@ -294,11 +301,11 @@ class StopWatch:
         if before is not None and before.alarm:
             self._explain(before.alarm)
 
-    def _finish(self, incident: Incident) -> None:
-        """The line runs again, or goes on as another stop."""
+    def _finish(self, incident: Incident, *, settled: bool = False) -> None:
+        """The line runs again, or goes on as another stop, which settles this one."""
         incident.over = True
         if incident.told:
-            self._tell(incident)
+            self._tell(incident, settled=settled)
         else:
             self._tell(incident, micro=True)
             self.tracker.incident = None
@@ -331,7 +338,7 @@ class StopWatch:
         return True
 
     # --- facts -------------------------------------------------------------------------------------------
-    def _tell(self, incident: Incident, *, micro: bool = False) -> None:
+    def _tell(self, incident: Incident, *, micro: bool = False, settled: bool = False) -> None:
         incident.version += 1
         incident.changed = False
         stretches = list(incident.stretches)
@@ -340,6 +347,8 @@ class StopWatch:
         while incident.over and stretches and stretches[-1].time_class not in DOWNTIME:
             stretches.pop()
         fact = fact_of(incident, stretches, self._rules.plant.id, self._line.id, micro=micro)
+        if self._settling and not micro:
+            fact = fact.model_copy(update={"settled": settled})
         self._facts[fact.stop] = fact
 
     def drain(self, watermark: datetime) -> list[StopFact]:

@@ -75,6 +75,9 @@ class StopFact(Message):
     version: int = Field(ge=1)
     started_at: UtcTime
     ended_at: UtcTime | None = None
+    settled: bool | None = Field(
+        default=None, description="ended, and no later event can re-open it; None: the Line is one from before"
+    )
     as_of: UtcTime = Field(description="the watermark at which this was known")
     micro: bool = Field(default=False, description="under the threshold: counted, nobody is asked")
     stretches: tuple[StopStretch, ...] = Field(min_length=1)

@@ -52,6 +52,8 @@ STOPS_TRACKED = "stops-tracked/1"
 """Change marker: a run from before stops were tracked finds none until it continues as new."""
 RE_TRIPS_ALIKE = "re-trips-alike/1"
 """Change marker: a run from before takes any standing soon after a stop for a re-trip of it."""
+STOPS_SETTLE = "stops-settle/1"
+"""Change marker: a run from before does not say when a stop is over for good; its process goes by the clock."""
 MOST_NEWS = 2000
 """Events that may wait for the ledger; beyond that a batch waits, and with it the gateway."""
 
@@ -131,7 +133,11 @@ class Line:
     def _use(self, state: LineState, plant: PlantConfig) -> None:
         self._plant = plant
         self._book = LineBook(
-            state, plant, stops=workflow.patched(STOPS_TRACKED), alike=workflow.patched(RE_TRIPS_ALIKE)
+            state,
+            plant,
+            stops=workflow.patched(STOPS_TRACKED),
+            alike=workflow.patched(RE_TRIPS_ALIKE),
+            settling=workflow.patched(STOPS_SETTLE),
         )
         self._deliverable = len(state.outbox) - len(state.new_messages)
         self._deliverable_holds = len(state.hold_outbox) - len(state.new_holds)

@@ -75,6 +75,26 @@ def test_a_stop_is_told_when_it_outlives_the_threshold_and_again_when_it_ends() 
     assert [f.as_of for f in line.state.stop_outbox] == [at(160), at(401)]
 
 
+def test_a_stop_is_over_for_good_when_the_lines_time_has_passed_its_window() -> None:
+    line = stop_book()
+    events = sequenced(Script().runs().state(100, "weld", HELD).state(400, "weld", EXECUTE).events)
+    line.ingest(EventBatch(source="s", first_seq=1, last_seq=len(events), events=tuple(events), watermark=at(401)))
+    for watermark, expected in ((520, []), (521, [True]), (9000, [])):
+        line.take_news()
+        line.ingest(EventBatch(source="s", first_seq=9, last_seq=8, watermark=at(watermark)))
+        assert [f.settled for f in line.state.new_stops] == expected
+    assert [(f.ended_at, f.settled) for f in line.state.stop_outbox] == [(at(400), False), (at(400), True)]
+    old = LineBook(LineState(plant=line.state.plant, line=line.state.line), line.plant, settling=False)
+    old.ingest(EventBatch(source="s", first_seq=1, last_seq=len(events), events=tuple(events), watermark=at(9000)))
+    assert [f.settled for f in old.state.stop_outbox] == [None], "a run from before promises nothing"
+
+
+def test_a_stop_that_another_follows_is_over_for_good() -> None:
+    script = Script().runs().state(100, "weld", HELD).state(400, "weld", EXECUTE).state(450, "weld", STOPPED)
+    first, second = play(script, stop_plant(planned=["stopped"]))
+    assert (first.settled, second.settled, second.ended_at) == (True, False, None)
+
+
 def _high(line: LineBook) -> int:
     return line.state.sources["s"].high_water if "s" in line.state.sources else 0
 
@@ -349,6 +369,9 @@ def test_stops_are_the_same_whatever_the_batches_the_sources_and_the_restarts(
             line = LineBook(LineState.model_validate_json(line.state.model_dump_json()), line.plant)
     line.advance(end)
     assert told(line) == expected
+    for stop, fact in expected.items():
+        said = [f.settled for f in line.state.stop_outbox if f.stop == stop]
+        assert fact.micro or (said[-1] and not any(said[:-1])), "over for good once, and nothing after it"
     assert known_time(line) == known_time(whole)
     micros = sum(int(seconds * 1_000_000) for found in times_of(whole).values() for seconds in found.values())
     assert len(times_of(whole)) == MOST_SHIFTS or micros == (end - events[0].at) // timedelta(microseconds=1)

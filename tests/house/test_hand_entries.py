@@ -63,6 +63,7 @@ async def test_fifty_confirmations_entered_by_hand_in_an_outage_are_cases_and_no
         assert len([d for d in await confirmations(house, FIRST) if d["manual"]]) == 50
 
 
+@pytest.mark.long
 @pytest.mark.timeout(180)
 async def test_hand_entries_are_adopted_posted_beside_or_reversed_as_people_decide(tmp_path: Path) -> None:
     async with plant_at_work(tmp_path, (FIRST, 20), over=50, defects=()) as house:

@@ -30,6 +30,7 @@ def the_parked_run(result: dict[str, Any]) -> str:
     return str(parked["item"])
 
 
+@pytest.mark.long
 async def test_99_completions_are_posted_and_one_is_parked_until_a_person_accepts_it(tmp_path: Path) -> None:
     first = await run_replay("hurco", HURCO)
     assert (first["posted_completions"], first["agree"], first["lines"]) == (99, True, 388_252)

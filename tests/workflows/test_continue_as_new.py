@@ -84,7 +84,7 @@ async def keep_telling(bench: Bench, until: asyncio.Event) -> int:
 
 
 @pytest.mark.timeout(180)
-@pytest.mark.parametrize("pieces", [1500, pytest.param(5000, marks=pytest.mark.long)])
+@pytest.mark.parametrize("pieces", [pytest.param(n, marks=pytest.mark.long) for n in (1500, 5000)])
 async def test_a_large_order_passes_continue_as_new_with_people_talking_to_it(open_bench, volume, pieces):
     async with open_bench(cadence=50) as bench:
         await bench.start_line(history_limit=pieces // 33)

@@ -326,6 +326,20 @@ async def test_a_closed_stop_that_trips_again_goes_on_as_the_same_stop(bench: St
     assert len(bench.upkeep.told(OpenDowntime)) == 1 and record.state is StopState.CLOSED
 
 
+async def test_what_ended_is_booked_only_when_the_lines_events_have_passed_the_window(bench: StopBench) -> None:
+    bench.alarm = "E17"
+    await bench.stands(end=bench.since + 30 * SECOND, settled=False)  # by the clock its window is over long since
+    await bench.until_stop(lambda r: r.state is StopState.ENDED and r.fact.settled is False)
+    early = await bench.act(CloseStop)
+    assert not early.accepted and "do not reach past the merge window" in early.message
+    await bench.tell(end=None, retrips=1, settled=False)  # it had tripped again while its events were on their way
+    last = bench.since + 50 * SECOND
+    await bench.tell(end=last, retrips=1, settled=False)
+    await bench.tell(end=last, retrips=1, settled=True)
+    assert (await bench.ended()).state is StopState.CLOSED
+    assert [t.ended_at for t in bench.upkeep.told(CloseDowntime)] == [last]
+
+
 async def _open(bench: StopBench) -> list[StopRecord]:
     return await bench.ledger.stops(bench.id, StopSearch())
 
