@@ -15,7 +15,7 @@ from activities.erp_watch import ErpWatch
 from activities.posting_records import BOOKED, Stand, health_after, next_period
 from ledger.port import LedgerPort, PostingRecord
 from signals.documents import Booking, Case, CaseKind, ErpDocument, PostingState
-from signals.errors import ErpError, ErpMisconfigured, ErpRejected, Reason
+from signals.errors import BadInput, ErpError, ErpMisconfigured, ErpRejected, Reason
 from signals.transactions import CloseDowntime, Reverse
 
 SHORTEST_WAIT = timedelta(seconds=1)
@@ -73,10 +73,16 @@ class PostingOutcomes:
         return await self._ledger.posting(record.key) or record
 
     async def booked(self, record: PostingRecord, document: ErpDocument) -> PostingRecord:
-        """The ERP has it. What a person must see is written first: a settled posting is not looked at again."""
+        """The ERP has it. What a person must see is written first: a settled posting is not looked at again.
+
+        A document that settles another posting already settles none beside it: in doubt, for a person to look at.
+        """
         document = _named_apart(record, document)
         await self._tell_about(await self.again(record), document)
-        settled = await self._ledger.mark_outcome(record.key, state=PostingState.POSTED, document=document)
+        try:
+            settled = await self._ledger.mark_outcome(record.key, state=PostingState.POSTED, document=document)
+        except BadInput as error:
+            return (await self.in_doubt(record, [document], str(error))).record
         self._timing.forget(record)
         await self._tell_of_a_second(settled, document)  # another worker may have settled it meanwhile
         await self._watch.close_settled(record, _reversed_by(record))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 from datetime import timedelta
 from decimal import Decimal
 
@@ -158,6 +159,18 @@ async def test_a_second_document_with_a_known_key_stops_the_operation_whoever_ma
     assert (state_of(result), bench.erp.posts) == (PostingState.CLAIMED, 1)
     assert [(c.kind, c.document) for c in result.cases] == [(CaseKind.MANUAL_ENTRY, twin.document)]
     assert "reverse one" in result.cases[0].summary
+
+
+async def test_a_document_that_settles_another_posting_already_is_a_doubt_for_a_person(bench):
+    assert state_of(await bench.worker().settle(bench.draft("r1"))) is PostingState.POSTED
+    bench.erp._numbers = itertools.count(1)  # the ERP names the next document like the first one
+    doubtful = await bench.worker().settle(bench.draft("r2"))
+    assert state_of(doubtful) is PostingState.IN_DOUBT
+    [case] = doubtful.cases
+    assert (case.kind, case.document) == (CaseKind.ERP_IN_DOUBT, bench.standing()[0].document)
+    assert "belongs to posting" in case.summary
+    elsewhere = await bench.worker().settle(bench.draft("r3", operation="0020"))
+    assert state_of(elsewhere) is PostingState.POSTED, "the order's other postings go on"
 
 
 async def test_two_workers_at_once_book_once(bench):
