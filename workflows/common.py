@@ -29,6 +29,9 @@ LEDGER_TIMEOUT = timedelta(seconds=10)
 """Longest run of one ledger activity. One that a worker takes in the instant of its shutdown is lost until this has
 passed (measured), and so is whoever waits for its answer: shorter than the 15 s that a person is asked to wait."""
 
+LOADING_TIMEOUT = timedelta(seconds=30)
+"""Longest run of a ledger activity that may have much to read or to plan: a whole order, a line."""
+
 FEW_ATTEMPTS = RetryPolicy(
     initial_interval=timedelta(milliseconds=200),
     backoff_coefficient=2,

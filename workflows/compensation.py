@@ -24,7 +24,7 @@ with workflow.unsafe.imports_passed_through():
     from signals.ids import erp_task_queue, order_workflow_id
     from signals.orders import OrderPhase
     from signals.transactions import PostingIntent
-    from workflows.common import FEW_ATTEMPTS, LEDGER_TIMEOUT, ORDER_ID, PAUSE, PLANT_ID, wants_new_run
+    from workflows.common import FEW_ATTEMPTS, LEDGER_TIMEOUT, LOADING_TIMEOUT, ORDER_ID, PAUSE, PLANT_ID, wants_new_run
     from workflows.exception_messages import (
         LOOK_AGAIN,
         VOIDED,
@@ -126,7 +126,7 @@ class Compensation:
             plan = await workflow.execute_activity_method(
                 ExceptionActivities.plan_compensation,
                 self._ref,
-                start_to_close_timeout=LEDGER_TIMEOUT,
+                start_to_close_timeout=LOADING_TIMEOUT,
                 retry_policy=FEW_ATTEMPTS,
             )
         except ActivityError as error:

@@ -37,6 +37,7 @@ with workflow.unsafe.imports_passed_through():
         DUE_AT,
         FEW_ATTEMPTS,
         LEDGER_TIMEOUT,
+        LOADING_TIMEOUT,
         OPEN_TASK_ROLES,
         PAUSE,
         PHASE,
@@ -212,7 +213,7 @@ class ShiftHandover:
                 self._state.head = await workflow.execute_activity_method(
                     HandoverActivities.make_handover,
                     wish,
-                    start_to_close_timeout=LEDGER_TIMEOUT * 4,
+                    start_to_close_timeout=LOADING_TIMEOUT * 4,
                     retry_policy=FEW_ATTEMPTS,
                 )
             except ActivityError as error:

@@ -40,7 +40,7 @@ with workflow.unsafe.imports_passed_through():
     from signals.ids import edge_task_queue, order_workflow_id, parked_item_id
     from signals.reports import LineMessage, ParkedItem, ParkedWhy
     from signals.status import LineStatus
-    from workflows.common import FEW_ATTEMPTS, LEDGER_TIMEOUT, LINE_ID, PAUSE, PLANT_ID, wants_new_run
+    from workflows.common import FEW_ATTEMPTS, LEDGER_TIMEOUT, LINE_ID, LOADING_TIMEOUT, PAUSE, PLANT_ID, wants_new_run
     from workflows.exception_messages import tell
     from workflows.handover_messages import LINE_HANDED_OVER
     from workflows.hold_messages import start_hold
@@ -124,7 +124,7 @@ class Line:
         while True:
             try:
                 return await workflow.execute_activity_method(
-                    LedgerActivities.load_line, ref, start_to_close_timeout=LEDGER_TIMEOUT, retry_policy=FEW_ATTEMPTS
+                    LedgerActivities.load_line, ref, start_to_close_timeout=LOADING_TIMEOUT, retry_policy=FEW_ATTEMPTS
                 )
             except ActivityError as error:
                 workflow.logger.warning("line not loaded, trying again: %s", error.cause)

@@ -16,7 +16,7 @@ from temporalio.workflow import ParentClosePolicy
 with workflow.unsafe.imports_passed_through():
     from activities.orders import Intake, OrderActivities, PlantRef
     from signals.ids import erp_task_queue, order_workflow_id
-    from workflows.common import FEW_ATTEMPTS, LEDGER_TIMEOUT, TASK_TIMEOUT
+    from workflows.common import FEW_ATTEMPTS, LOADING_TIMEOUT, TASK_TIMEOUT
     from workflows.production_order import OrderInput, ProductionOrder
 
 
@@ -34,7 +34,7 @@ class OrderIntake:
             OrderActivities.take_released_orders,
             ref,
             task_queue=erp_task_queue(ref.plant),
-            start_to_close_timeout=LEDGER_TIMEOUT * 2,
+            start_to_close_timeout=LOADING_TIMEOUT * 2,
             retry_policy=FEW_ATTEMPTS,
         )
         for order in found.start:
@@ -49,7 +49,7 @@ class OrderIntake:
             OrderActivities.take_order_changes,
             ref,
             task_queue=erp_task_queue(ref.plant),
-            start_to_close_timeout=LEDGER_TIMEOUT * 2,
+            start_to_close_timeout=LOADING_TIMEOUT * 2,
             retry_policy=FEW_ATTEMPTS,
         )
         for change in found.changes:

@@ -18,7 +18,7 @@ with workflow.unsafe.imports_passed_through():
     from signals.orders import ProductionOrder as Order
     from workflows.common import (
         FEW_ATTEMPTS,
-        LEDGER_TIMEOUT,
+        LOADING_TIMEOUT,
         LONGEST_PAUSE,
         MATERIAL,
         ORDER_ID,
@@ -37,7 +37,7 @@ async def known_order(
     while True:
         try:
             loaded = await workflow.execute_activity_method(
-                LedgerActivities.load_order, ref, start_to_close_timeout=LEDGER_TIMEOUT, retry_policy=FEW_ATTEMPTS
+                LedgerActivities.load_order, ref, start_to_close_timeout=LOADING_TIMEOUT, retry_policy=FEW_ATTEMPTS
             )
             if loaded.order is not None:
                 return loaded, loaded.order
