@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 
-from domain.inspections import Finding, natural_order
+from domain.inspections import Finding, natural_order, outside_limits
 from domain.roles import Role
 from signals.holds import HoldCause, HoldReason, HoldScope, HoldTrigger, Measurement
 from signals.ids import parked_item_id, short_hash
@@ -101,7 +101,7 @@ def _listed(names: Sequence[str]) -> str:
 
 
 def _evidence(members: Sequence[InspectedPiece]) -> tuple[Measurement, ...]:
-    """What is out of tolerance, oldest first; for pieces that passed, nothing is."""
+    """What fails or is beyond its limits, oldest first; for pieces that passed, nothing is."""
     found = [
         Measurement(
             at=r.measured_at or m.outcome.at,
@@ -115,7 +115,7 @@ def _evidence(members: Sequence[InspectedPiece]) -> tuple[Measurement, ...]:
         )
         for m in members
         for r in m.outcome.results
-        if not r.passed
+        if not r.passed or outside_limits(r)
     ]
     return tuple(sorted(found, key=lambda e: e.at)[:MOST_EVIDENCE])
 

@@ -11,6 +11,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from decimal import Decimal
 from zoneinfo import ZoneInfo
 
 from signals.holds import InspectionOutcome
@@ -23,6 +24,9 @@ PASS, FAIL = "PASS", "FAIL"
 
 NUMBER = re.compile(r"\d+")
 WORD = re.compile(r"[^\W_]+")
+DECIMAL = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,2})?", re.ASCII)
+"""Decimals as XML and JSON write them, also with an exponent. Never with a comma."""
+LONGEST_DECIMAL = 80
 
 
 @dataclass(frozen=True)
@@ -36,21 +40,51 @@ class PieceStatement:
     results: tuple[CharacteristicResult, ...] = ()
     shared: bool = False
     """The result names several pieces: its measurements cannot be told apart between them."""
+    fails: bool = False
+    """The source says of some characteristic that it fails, in so many words."""
+    namesake: bool = False
+    """Another piece of the source has the same serial number."""
     hint: str = ""
+
+
+def decimal_of(text: str) -> Decimal | None:
+    """The number that the text is; None where it is none."""
+    return Decimal(text) if len(text) <= LONGEST_DECIMAL and DECIMAL.fullmatch(text) else None
+
+
+def outside_limits(result: CharacteristicResult) -> bool:
+    """Whether the value is beyond a limit that is stated with it. What is no number is beyond none."""
+    value, lower, upper = decimal_of(result.value), decimal_of(result.lower), decimal_of(result.upper)
+    if value is None:
+        return False
+    return (lower is not None and value < lower) or (upper is not None and value > upper)
+
+
+def serial_in(text: str) -> str:
+    """The serial number in what a source writes; empty where no letter and no digit is in it (`-`, `?`)."""
+    return text if WORD.search(text) else ""
 
 
 def verdict_of(piece: PieceStatement) -> Verdict:
     """Passed where everything said about the piece passes; failed where it fails; disputed where the words differ.
 
-    A piece with no measurements of its own, or with a status that is neither pass nor fail, is disputed.
+    A piece with no measurements of its own, or with a status that is neither pass nor fail, is disputed; so is one
+    that passes with a value beyond its limits, or under a serial number that another piece of the source has too.
     """
+    verdict = _as_said(piece)
+    return Verdict.DISPUTED if verdict is Verdict.PASSED and piece.namesake else verdict
+
+
+def _as_said(piece: PieceStatement) -> Verdict:
     said = [s for s in (piece.own_status, piece.result_status) if s]
-    measured = [PASS if r.passed else FAIL for r in piece.results]
+    measured = [PASS if r.passed and not outside_limits(r) else FAIL for r in piece.results]
     if piece.shared and piece.own_status:
         if piece.own_status == piece.result_status == FAIL:
             return Verdict.FAILED
         passes = piece.own_status == piece.result_status == PASS and FAIL not in measured
         return Verdict.PASSED if passes and measured else Verdict.DISPUTED
+    if not said and piece.fails:
+        return Verdict.FAILED
     if not said or not measured or any(s not in (PASS, FAIL) for s in said):
         return Verdict.FAILED if FAIL in said and set(said) == {FAIL} else Verdict.DISPUTED
     words = {*said, FAIL if FAIL in measured else PASS}

@@ -14,19 +14,24 @@ from dataclasses import dataclass, field
 from typing import BinaryIO, NoReturn
 from xml.parsers import expat
 
-from domain.inspections import PASS, PieceStatement
-from scada.qif_characteristics import Characteristics
+from domain.inspections import FAIL, PASS, PieceStatement, serial_in
+from scada.qif_characteristics import ACTUAL, Actual, Characteristics, unit_of
+from scada.qif_materials import Materials
 from signals.errors import BadInput
 from signals.quality import CharacteristicResult
 
 NAMESPACE = "http://qifstandards.org/xsd/qif2"
-ROOT = "QIFDocument"
+ROOT, COMPONENT = "QIFDocument", "ActualComponent"
 CHUNK = 1 << 16
 MOST_BYTES = 2 << 30
 """Unpacked; a file that says more is no inspection report but an attack or a mistake."""
 DEEPEST = 200
 LONGEST_TEXT = 10_000
 LONGEST_SERIAL = 200
+LONGEST_TOKEN = 4 << 20
+"""Bytes of one tag or comment: the parser keeps it whole, and reads it again with every chunk."""
+MOST_KEPT = 500_000
+"""Elements that stay in the tree: all but the passed over ones, measurements and characteristics."""
 
 PASSED_OVER = frozenset(
     {"MeasuredFeatures", "Features", "Statistics", "GeometrySet", "TopologySet", "ViewSet", "VisualizationSet",
@@ -37,7 +42,7 @@ COUNTED = frozenset({"MeasurementResultsSet", "CharacteristicActuals", "ActualCo
 GZIP = b"\x1f\x8b"
 
 
-@dataclass
+@dataclass(slots=True)
 class Element:
     """One element with what is below it."""
 
@@ -64,12 +69,20 @@ class Element:
         found = self.child(*path)
         return found.text if found is not None else ""
 
-    def below(self, name: str) -> Iterator[Element]:
-        """All elements of that name below this one."""
+    def all_below(self) -> Iterator[Element]:
+        """All elements below this one."""
         for child in self.children:
-            if child.name == name:
-                yield child
-            yield from child.below(name)
+            yield child
+            yield from child.all_below()
+
+    def below(self, name: str) -> Iterator[Element]:
+        """Those of that name."""
+        return (element for element in self.all_below() if element.name == name)
+
+    def status(self, name: str) -> str:
+        """The inspection status in the child of that name, in whichever form it is said."""
+        found = self.child(name)
+        return next((c.text for c in found.children if c.text), "") if found is not None else ""
 
 
 @dataclass(frozen=True)
@@ -82,6 +95,7 @@ class QifDocument:
     pieces: tuple[PieceStatement, ...]
     measured_passed: int = 0
     measured_failed: int = 0
+    measured_unjudged: int = 0
     """Characteristics as measured, each once, also where a result is about several pieces."""
 
 
@@ -93,7 +107,7 @@ class _Result:
     status: str = ""
     components: tuple[str, ...] = ()
     hint: str = ""
-    actuals: list[tuple[str, str, str, int]] = field(default_factory=list)
+    actuals: list[Actual] = field(default_factory=list)
 
 
 class QifReader:
@@ -103,17 +117,19 @@ class QifReader:
         self._name = name
         self._open: list[Element] = []
         self._over = 0
+        self._kept = 0
         self._parser = expat.ParserCreate(namespace_separator=" ")
         self._parser.buffer_text = True
         self._parser.StartElementHandler = self._start
         self._parser.EndElementHandler = self._end
         self._parser.CharacterDataHandler = self._text
         self._parser.StartDoctypeDeclHandler = self._doctype
-        self._characteristics = Characteristics()
+        self._characteristics = Characteristics(self._refuse)
         self._components: dict[str, Element] = {}
         self._results: list[_Result] = []
         self._result: _Result | None = None
         self._root: Element | None = None
+        self._namesakes: set[tuple[str, str]] = set()
 
     def read(self, source: BinaryIO) -> QifDocument:
         """The document in `source`, gzipped or not. Raises BadInput."""
@@ -124,6 +140,9 @@ class QifReader:
             self._refuse(f"is damaged: {what}", error.lineno, error.offset + 1)
         except (EOFError, zlib.error, gzip.BadGzipFile) as error:
             self._refuse(f"is a damaged gzip file: {error}", self._parser.CurrentLineNumber)
+        except (LookupError, ValueError) as error:
+            # Only the parser's search for the encoding of the first line raises these.
+            self._refuse(f"is in an encoding that is not read, UTF-8 is: {error}", 1)
         if self._root is None:
             self._refuse("holds no QIF document", 1)
         return self._document(self._root)
@@ -138,6 +157,10 @@ class QifReader:
             if total > MOST_BYTES:
                 self._refuse(f"unpacks to more than {MOST_BYTES >> 30} GiB", self._parser.CurrentLineNumber)
             self._parser.Parse(chunk, False)
+            if total - self._parser.CurrentByteIndex > LONGEST_TOKEN:
+                self._refuse(
+                    f"has a tag or comment of more than {LONGEST_TOKEN >> 20} MiB", self._parser.CurrentLineNumber
+                )
         self._parser.Parse(b"", True)
 
     def _refuse(self, what: str, line: int, column: int = 0) -> NoReturn:
@@ -158,9 +181,12 @@ class QifReader:
             self._refuse(f"nests more than {DEEPEST} elements", line)
         if self._open:
             self._open[-1].entries += 1
+        self._kept += 1
+        if self._kept > MOST_KEPT:
+            self._refuse(f"has more than {MOST_KEPT} elements that are no measurements", line)
         element = Element(name, attributes, line)
         self._open.append(element)
-        if name in PASSED_OVER:
+        if name in PASSED_OVER or space != NAMESPACE:
             self._pass_over()
         elif name == "MeasurementResults":
             self._result = _Result(line)
@@ -181,6 +207,7 @@ class QifReader:
         self._over -= 1
         if self._over == 0:
             self._open.pop()
+            self._kept -= 1
             self._parser.StartElementHandler = self._start
             self._parser.EndElementHandler = self._end
             self._parser.CharacterDataHandler = self._text
@@ -208,7 +235,9 @@ class QifReader:
             self._check_count(element)
         if not self._open:
             self._root = element
-        elif not self._taken(element):
+        elif self._taken(element):
+            self._kept -= 0 if element.name == COMPONENT else 1 + sum(1 for _ in element.all_below())
+        else:
             self._open[-1].children.append(element)
 
     def _check_count(self, element: Element) -> None:
@@ -219,20 +248,31 @@ class QifReader:
     def _taken(self, element: Element) -> bool:
         """Whether the element is kept in a form of its own and need not stay in the tree."""
         name, result = element.name, self._result
-        if name.endswith("CharacteristicActual") and result is not None:
-            item, status = element.said("CharacteristicItemId"), element.said("Status", "CharacteristicStatusEnum")
-            result.actuals.append((item, element.said("Value"), status, element.line))
+        if name.endswith(ACTUAL) and result is not None:
+            result.actuals.append(
+                Actual(
+                    item=element.said("CharacteristicItemId"),
+                    value=element.said("Value"),
+                    status=element.status("Status"),
+                    unit=unit_of(element.child("Value")),
+                    line=element.line,
+                )
+            )
             return True
         if name == "MeasurementResults" and result is not None:
-            result.status = element.said("InspectionStatus", "InspectionStatusEnum")
+            result.status = element.status("InspectionStatus")
             ids = element.child("ActualComponentIds")
             result.components = tuple(c.text for c in ids.children if c.name == "Id") if ids is not None else ()
             result.hint = next((uri.text for uri in element.below("URI")), "")
             self._results.append(result)
             self._result = None
             return True
-        if name == "ActualComponent":
-            self._components[element.attributes.get("id", f"line {element.line}")] = element
+        if name == COMPONENT:
+            number = element.attributes.get("id", "")
+            if not number or number in self._components:
+                what = f"two components have the id {number}" if number else "a component has no id"
+                self._refuse(f"is damaged: {what}", element.line)
+            self._components[number] = element
             return True
         return self._characteristics.take(element)
 
@@ -241,7 +281,13 @@ class QifReader:
         if not self._results:
             self._refuse("holds no measurement results", root.line)
         self._characteristics.units(root)
-        materials = _Materials(root)
+        materials = Materials(root)
+        named = Counter(
+            (materials.of(element), serial.casefold())
+            for element in self._components.values()
+            if (serial := serial_in(element.said("SerialNumber")))
+        )
+        self._namesakes = {name for name, times in named.items() if times > 1}
         by_component: dict[str, list[_Result]] = {}
         pieces: list[PieceStatement] = []
         for result in self._results:
@@ -254,30 +300,30 @@ class QifReader:
         for component, element in self._components.items():
             own = by_component.get(component, []) or [_Result(element.line)]
             pieces.extend(self._piece(element, result, materials) for result in own)
+        statuses = Counter(actual.status for result in self._results for actual in result.actuals)
         return QifDocument(
             qpid=root.said("QPId"),
             created=root.said("Version", "TimeCreated")
             or root.said("MeasurementsResults", "InspectionTraceability", "ReportPreparationDate"),
             mode=root.said("PreInspectionTraceability", "InspectionMode"),
             pieces=tuple(pieces),
-            measured_passed=sum(status == PASS for result in self._results for _, _, status, _ in result.actuals),
-            measured_failed=sum(status != PASS for result in self._results for _, _, status, _ in result.actuals),
+            measured_passed=statuses[PASS],
+            measured_failed=statuses[FAIL],
+            measured_unjudged=statuses.total() - statuses[PASS] - statuses[FAIL],
         )
 
-    def _piece(self, component: Element | None, result: _Result, materials: _Materials) -> PieceStatement:
+    def _piece(self, component: Element | None, result: _Result, materials: Materials) -> PieceStatement:
         line = component.line if component is not None else result.line
         material = materials.of(component)
         if not material:
             self._refuse("names no part that the piece is one of", line)
-        serial = component.said("SerialNumber") if component is not None else ""
+        serial = serial_in(component.said("SerialNumber")) if component is not None else ""
         if len(serial) > LONGEST_SERIAL:
             self._refuse(f"has a serial number of more than {LONGEST_SERIAL} characters", line)
         results: list[CharacteristicResult] = []
         times: Counter[str] = Counter()
-        for item, value, status, at in result.actuals:
-            measured = self._characteristics.result(item, value, status)
-            if measured is None:
-                self._refuse(f"is damaged: a result names characteristic item {item}, which is missing", at)
+        for actual in result.actuals:
+            measured = self._characteristics.result(actual)
             # One item may be measured at several places of a piece: each is a characteristic of its own.
             times[measured.characteristic] += 1
             if (nth := times[measured.characteristic]) > 1:
@@ -286,41 +332,14 @@ class QifReader:
         return PieceStatement(
             material=material,
             serial=serial,
-            own_status=component.said("Status", "InspectionStatusEnum") if component is not None else "",
+            own_status=component.status("Status") if component is not None else "",
             result_status=result.status,
             results=tuple(results),
             shared=len(result.components) > 1,
+            fails=any(actual.status == FAIL for actual in result.actuals),
+            namesake=(material, serial.casefold()) in self._namesakes,
             hint=result.hint[:300],
         )
-
-
-class _Materials:
-    """Which part an inspected component is one of: by its assembly path, or as the document's only part."""
-
-    def __init__(self, root: Element) -> None:
-        product = root.child("Product")
-        parts = list(product.below("Part")) if product is not None else []
-        self._parts = {p.attributes["id"]: _part_name(p) for p in parts if "id" in p.attributes}
-        components = list(product.below("Component")) if product is not None else []
-        self._of_component = {c.attributes.get("id", ""): c.said("Part", "Id") for c in components}
-        paths = list(product.below("AsmPath")) if product is not None else []
-        self._of_path = {p.attributes.get("id", ""): p.said("ComponentIds", "Id") for p in paths}
-        self._product = product.said("Header", "Name") if product is not None else ""
-
-    def of(self, component: Element | None) -> str:
-        """Name of the part; empty where the document does not say."""
-        path = component.said("AsmPathId") if component is not None else ""
-        part = self._of_component.get(self._of_path.get(path, ""), "")
-        if part in self._parts:
-            return (self._parts[part] or self._product)[:80]
-        names = set(self._parts.values())
-        return (names.pop() or self._product)[:80] if len(names) == 1 else (self._product[:80] if not names else "")
-
-
-def _part_name(part: Element) -> str:
-    models = (*part.below("DigitalModel"), *part.below("PrintedDrawing"))
-    named = (part.said("Header", "Name"), *(m.said("Name") for m in models), part.said("ModelNumber"))
-    return next((name for name in named if name), "")
 
 
 def read_qif(source: BinaryIO, name: str) -> QifDocument:

@@ -18,10 +18,12 @@ from domain.inspections import (
     PASS,
     Finding,
     PieceStatement,
+    decimal_of,
     findings,
     identities,
     may_be_one_material,
     piece_of,
+    serial_in,
     time_said,
     verdict_of,
 )
@@ -83,6 +85,8 @@ class FileResult:
     verdicts: dict[str, int] = field(default_factory=dict)
     """What the inspection itself says of the pieces: passed, failed, disputed."""
     characteristics_failed: int = 0
+    characteristics_unjudged: int = 0
+    """Neither said to pass nor to fail: not measured, not calculated."""
     new: int = 0
     why: list[dict[str, str]] = field(default_factory=list)
 
@@ -142,13 +146,17 @@ class Inspections:
         return result
 
     async def record(self, outcome: InspectionOutcome) -> RecordedResult:
-        """One result, as the API gives it. Raises BadInput where its id is taken by another result."""
+        """One result, as the API gives it. Raises BadInput where its id is taken by another, or a number is none."""
         plant = self._plant.plant.id
-        material, serial = named_by_the_plant(self._plant.quality.parts, outcome.material, outcome.serial)
-        named = outcome.model_copy(update={"material": material, "serial": serial})
+        material, serial = named_by_the_plant(
+            self._plant.quality.parts, outcome.material, serial_in(outcome.serial.strip())
+        )
+        _check_numbers(outcome)
         statement = PieceStatement(material, serial, "", PASS if outcome.passed else FAIL, outcome.results)
         # A single result may say no more than good or bad.
         verdict = verdict_of(statement) if outcome.results else _plain_verdict(outcome)
+        passed = verdict is Verdict.PASSED
+        named = outcome.model_copy(update={"material": material, "serial": serial, "passed": passed})
         piece = piece_of(plant, outcome.inspection, verdict, named)
         stored = await self._ledger.inspection(plant, outcome.inspection)
         if stored is not None and _said(stored) != _said(piece):
@@ -285,6 +293,19 @@ def _settled(held: Iterable[HoldRecord], pieces: Sequence[InspectedPiece]) -> se
     return settled
 
 
+def _check_numbers(outcome: InspectionOutcome) -> None:
+    """A value with limits is a number, and so are they: what only looks like one would be judged by none."""
+    for r in outcome.results:
+        texts = {"value": r.value, "lower": r.lower, "upper": r.upper} if r.lower or r.upper else {}
+        for name, text in texts.items():
+            if text and decimal_of(text) is None:
+                raise BadInput(
+                    f"{r.characteristic} says {name} {text[:80]!r}, which is no number",
+                    subject=outcome.inspection,
+                    hint="decimals are written with a point; a value that is a word has no limits",
+                )
+
+
 def _plain_verdict(outcome: InspectionOutcome) -> Verdict:
     return Verdict.PASSED if outcome.passed else Verdict.FAILED
 
@@ -304,6 +325,7 @@ def _file_result(read: _Read, found: dict[str, Finding], new: frozenset[str]) ->
         characteristics_passed=read.source.measured_passed,
         verdicts={v.value: sum(p.verdict is v for p in read.pieces) for v in Verdict},
         characteristics_failed=read.source.measured_failed,
+        characteristics_unjudged=read.source.measured_unjudged,
         new=sum(p.outcome.inspection in new for p in read.pieces),
     )
     for piece in read.pieces:

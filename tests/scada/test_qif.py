@@ -183,12 +183,122 @@ OUTSIDE = '<!DOCTYPE x [<!ENTITY secret SYSTEM "file:///etc/hostname">]>'
         (document(value="9" * 20_000), "more than 10000 characters in Value"),
         (document(head="<a>" * 300), "is no QIF 2 document"),
         (document(value="<a>" * 300 + "</a>" * 300), "nests more than 200"),
+        (document(head='<?xml version="1.0" encoding="shift_jis"?>'), "is in an encoding that is not read"),
+        (document(head='<?xml version="1.0" encoding="no-such"?>'), "is in an encoding that is not read"),
+        (document(value="10,2"), r"says Value '10,2', which is no number: .* point \(line"),
+        (document(value="NaN"), "says Value 'NaN', which is no number"),
+        (document(tolerance="<MaxValue>0,5</MaxValue>"), "says MaxValue '0,5', which is no number"),
+        (document(tolerance="<MaxValue>1e99999999</MaxValue>"), "says MaxValue '1e99999999', which is no number"),
+        (document().replace(b"Value>10<", b"Value>10,0<"), "says TargetValue '10,0', which is no number"),
+        (document(components='<ActualComponent id="7"/>' * 2).replace(b'Set n="1"', b"Set"), "two components have the"),
+        (document(components="<ActualComponent/>"), "a component has no id"),
     ],
 )
 def test_what_cannot_be_trusted_is_told_with_file_and_place(content: bytes, says: str) -> None:
     with pytest.raises(BadInput, match=says) as refused:
         read(content, "strange.qif")
     assert str(refused.value).startswith("strange.qif ") and "line" in str(refused.value) and refused.value.hint
+
+
+@pytest.mark.parametrize("encoding", ["UTF-8", "UTF-8-sig", "UTF-16", "ISO-8859-1", "windows-1252"])
+def test_an_encoding_makes_no_difference(encoding: str) -> None:
+    named = document().replace(b">S-1<", ">Gehäuse-1<".encode()).decode()
+    declared = f'<?xml version="1.0" encoding="{encoding.removesuffix("-sig")}"?>' + named
+    assert read(declared.encode(encoding)).pieces[0].serial == "Gehäuse-1"
+
+
+@pytest.mark.parametrize(("value", "status", "piece", "verdict"), [
+    ("10.5", "PASS", "PASS", Verdict.PASSED),
+    ("1.05e1", "PASS", "PASS", Verdict.PASSED),
+    ("10.501", "PASS", "PASS", Verdict.DISPUTED),
+    ("9.7", "PASS", "PASS", Verdict.DISPUTED),
+    ("9.7", "PASS", "FAIL", Verdict.FAILED),
+    ("10.1", "FAIL", "FAIL", Verdict.FAILED),
+    ("", "PASS", "PASS", Verdict.PASSED),
+])  # fmt: skip
+def test_a_pass_with_a_value_beyond_its_limits_is_disputed(
+    value: str, status: str, piece: str, verdict: Verdict
+) -> None:
+    assert verdict_of(read(document(value=value, status=status, piece=piece)).pieces[0]) is verdict
+
+
+def test_a_status_that_is_missing_is_never_a_pass_and_a_failed_measurement_fails_the_piece() -> None:
+    def without_piece(status: str) -> Verdict:
+        said = re.sub(rb"<InspectionStatus>.*?</InspectionStatus>", b"", document(status=status), flags=re.DOTALL)
+        return verdict_of(read(said).pieces[0])
+
+    assert (without_piece("PASS"), without_piece("FAIL")) == (Verdict.DISPUTED, Verdict.FAILED)
+    assert verdict_of(read(document(status="")).pieces[0]) is Verdict.DISPUTED
+    other = b"<OtherInspectionStatus>SCRAPPED</OtherInspectionStatus>"
+    own = '<ActualComponent id="7"><Status><InspectionStatusEnum>PASS</InspectionStatusEnum></Status></ActualComponent>'
+    said = document(components=own).replace(
+        b"<InspectionStatus><InspectionStatusEnum>PASS</InspectionStatusEnum>", b"<InspectionStatus>" + other
+    )
+    assert verdict_of(read(said).pieces[0]) is Verdict.DISPUTED, "a status of the source's own is a status"
+
+
+def test_what_is_neither_pass_nor_fail_is_counted_as_neither() -> None:
+    found = read(document(status="NOT_MEASURED", value=""))
+    assert (found.measured_passed, found.measured_failed, found.measured_unjudged) == (0, 0, 1)
+
+
+@pytest.mark.parametrize("condition", ["MAXIMUM", "LEAST", "NONE"])
+def test_a_zone_that_grows_with_the_feature_is_no_limit(condition: str) -> None:
+    zone = f"<ToleranceValue>0.2</ToleranceValue><MaterialCondition>{condition}</MaterialCondition>"
+    said = re.sub(rb"<Tolerance>.*?</Tolerance>", zone.encode(), document(value="0.3"))
+    [piece] = read(said.replace(b"Diameter", b"Position")).pieces
+    assert piece.results[0].upper == ("0.2" if condition == "NONE" else "")
+    assert verdict_of(piece) is (Verdict.DISPUTED if condition == "NONE" else Verdict.PASSED)
+
+
+def test_a_value_in_a_unit_of_its_own_is_not_judged_by_limits_in_another() -> None:
+    inch = document(value="0.4").replace(b"<Value>", b'<Value linearUnit="inch">')
+    [piece] = read(inch).pieces
+    assert (piece.results[0].unit, piece.results[0].lower, verdict_of(piece)) == ("inch", "", Verdict.PASSED)
+    both = inch.replace(b"<MaxValue>", b'<MaxValue linearUnit="inch">')
+    both = both.replace(b"<MinValue>", b'<MinValue linearUnit="inch">').replace(
+        b"<TargetValue>", b'<TargetValue linearUnit="inch">'
+    )
+    assert read(both).pieces[0].results[0].lower == "9.75" and verdict_of(read(both).pieces[0]) is Verdict.DISPUTED
+
+
+def test_values_of_attributes_are_words() -> None:
+    said = document(value="a, b", tolerance="").replace(b"Diameter", b"UserDefinedAttribute")
+    [piece] = read(said.replace(b"TargetValue>10<", b"TargetValue>smooth, dry<")).pieces
+    assert (piece.results[0].value, piece.results[0].unit, verdict_of(piece)) == ("a, b", "", Verdict.PASSED)
+
+
+@pytest.mark.parametrize("serial", ["", "  ", "-", "?", "&#x200B;", "&#xA0;"])
+def test_a_serial_without_letter_or_digit_is_none(serial: str) -> None:
+    named = f'<ActualComponent id="7"><SerialNumber>{serial}</SerialNumber></ActualComponent>'
+    assert read(document(components=named)).pieces[0].serial == ""
+
+
+def test_a_serial_that_two_pieces_of_a_file_have_passes_neither() -> None:
+    two = "".join(
+        f'<ActualComponent id="{n}"><SerialNumber>{s}</SerialNumber></ActualComponent>'
+        for n, s in ((7, "N/A"), (8, "n/a"))
+    )
+    result = re.search(rb"<MeasurementResults .*</MeasurementResults>", document(), re.DOTALL)
+    assert result is not None
+    said = document(components=two).replace(result[0], result[0] + result[0].replace(b"<Id>7", b"<Id>8"))
+    said = said.replace(b'Set n="1"', b"Set")
+    assert [verdict_of(p) for p in read(said).pieces] == [Verdict.DISPUTED] * 2
+
+
+def test_elements_of_other_namespaces_say_nothing() -> None:
+    strange = b'<x:InspectionStatus xmlns:x="urn:x"><x:Enum>PASS</x:Enum></x:InspectionStatus>'
+    said = document(piece="FAIL", status="FAIL").replace(b"<InspectionStatus>", strange + b"<InspectionStatus>")
+    assert verdict_of(read(said).pieces[0]) is Verdict.FAILED
+
+
+def test_what_would_fill_the_memory_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(qif, "LONGEST_TOKEN", 200_000)
+    with pytest.raises(BadInput, match="has a tag or comment of more than"):
+        read(document(head="<!--" + "x" * 500_000 + "-->"))
+    monkeypatch.setattr(qif, "MOST_KEPT", 1000)
+    with pytest.raises(BadInput, match="has more than 1000 elements that are no measurements"):
+        read(document().replace(b"<QPId>", b"<Note/>" * 1000 + b"<QPId>"))
 
 
 def test_no_damage_makes_it_crash_and_what_is_still_read_has_a_verdict() -> None:

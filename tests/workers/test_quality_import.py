@@ -173,6 +173,19 @@ async def test_the_same_results_again_under_any_name_change_nothing(
     assert sorted(second.holds) == sorted(first.holds)
 
 
+async def test_a_single_result_that_contradicts_itself_is_no_good_second_look(
+    ledger: SqlLedger, inspections: Inspections, desk: Desk
+) -> None:
+    failed = await inspections.record(outcome(passed=False, results=()))
+    [hold] = await ledger.holds(PLANT, HoldSearch())
+    await ledger.record_hold(reworked(hold))
+    wrong = CharacteristicResult(characteristic="Bore", value="12", lower="9.75", upper="10.5", passed=True)
+    for _ in range(2):
+        await inspections.record(outcome(inspection="second", results=(wrong,)))
+    [(told, heard)] = desk.inspected_
+    assert [told] == failed.holds and not heard.passed, "people hear that it is not good, and once"
+
+
 async def snapshot(ledger: SqlLedger) -> tuple[object, ...]:
     held = await ledger.holds(PLANT, HoldSearch(open_only=False))
     return (
@@ -278,6 +291,13 @@ async def test_a_single_result_is_recorded_once_and_holds_what_failed(
     wrong = CharacteristicResult(characteristic="Bore", value="12", passed=False)
     disputed = await inspections.record(outcome(inspection="i4", serial="S-7", results=(wrong,)))
     assert disputed.state == "held", "good as a whole and bad in a part is no pass"
+    beyond = CharacteristicResult(characteristic="Bore", value="12", lower="9.75", upper="10.5", passed=True)
+    doubtful = await inspections.record(outcome(inspection="i6", serial="S-6", results=(beyond,)))
+    assert doubtful.state == "held", "good with a value beyond its limits is no pass"
+    assert (await inspections.record(outcome(inspection="i7", serial="-"))).state == "parked"
+    comma = CharacteristicResult(characteristic="Bore", value="10,2", lower="9.75", upper="10.5", passed=True)
+    with pytest.raises(BadInput, match="Bore says value '10,2', which is no number"):
+        await inspections.record(outcome(inspection="i8", serial="S-5", results=(comma,)))
     other = await inspections.record(outcome(inspection="i5", serial="S-8"))
     assert other.state == "held" and other.against == ["i2"]
 
