@@ -7,6 +7,7 @@ second way. Short and long stops are told apart stretch by stretch: an unbroken 
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -85,7 +86,8 @@ def line_timeline(
 ) -> Timeline:
     """The line's time from `since` to `until` by all its events, in any order; earlier events say how it began."""
     heard: list[StopStretch] = []
-    watch = StopWatch(StopTracker(), plant, line, heard.append)
+    # No state is carried here that would have a size: a stop is one, in however many pieces.
+    watch = StopWatch(StopTracker(), plant, line, heard.append, most_stretches=sys.maxsize)
     given = sorted((e for e in events if e.at <= until), key=lambda e: e.at)
     contexts = {s.id: StationContext() for s in line.stations}
     for event in given:

@@ -75,6 +75,7 @@ class StopWatch:
         *,
         alike: bool = True,
         settling: bool = False,
+        most_stretches: int = MOST_STRETCHES,
     ) -> None:
         """With `settling` each stop is told once more when no re-trip can join it any more.
 
@@ -87,6 +88,7 @@ class StopWatch:
         self._listener = listener
         self._alike = alike
         self._settling = settling
+        self._most_stretches = most_stretches
         self._pacing = line.pacing_station
         self._threshold = timedelta(seconds=self._pacing.min_stop_seconds)
         self._merge = timedelta(seconds=self._config.merge_seconds)
@@ -241,7 +243,7 @@ class StopWatch:
         incident = self.tracker.incident
         stood = closed is not None and closed.time_class in DOWNTIME
         if incident is not None and closed is not None:
-            if len(incident.stretches) < MOST_STRETCHES:
+            if len(incident.stretches) < self._most_stretches:
                 incident.stretches.append(closed)
             if stood:
                 incident.ended_at = at
@@ -263,7 +265,7 @@ class StopWatch:
 
     def _continues(self, incident: Incident, now: TimeClass, at: datetime, *, stood: bool) -> bool:
         """Whether the line standing again, or still, is the same stop."""
-        if len(incident.stretches) >= MOST_STRETCHES:
+        if len(incident.stretches) >= self._most_stretches:
             return False
         if stood:
             return True

@@ -153,7 +153,10 @@ def parse_time(text: str) -> datetime | None:
     offset = timedelta(hours=int(zone[1:3]), minutes=int(zone[-2:]))
     if offset >= timedelta(hours=24):
         return None
-    return at.replace(tzinfo=timezone(offset if zone[0] == "+" else -offset)).astimezone(UTC)
+    try:
+        return at.replace(tzinfo=timezone(offset if zone[0] == "+" else -offset)).astimezone(UTC)
+    except OverflowError:
+        return None
 
 
 def cut_before(line: str, following: str) -> bool:

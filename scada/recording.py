@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from hashlib import blake2b
 from itertools import pairwise
 from typing import NamedTuple, Protocol
@@ -28,6 +28,7 @@ EVENT_IDENTITY = "event-identity/1"
 """A recorded line that was seen before is the same event, whatever file repeats it."""
 WATERMARK_EVERY = 2000
 REJECTS_LISTED = 10_000
+FOREIGN_SHOWN = 5
 STALE_SHARE = 10
 """At most one line in ten may be a stale snapshot at a log's head."""
 STALE_PAUSE = timedelta(hours=4)
@@ -66,7 +67,7 @@ PlayItem = Reading | MachineEvent | Watermark
 
 @dataclass(slots=True)
 class RecordingResult:
-    """What was read. `rejected` lists up to ten thousand lines; `rejected_lines` counts all."""
+    """What was read. `rejected` lists at most ten thousand lines, `rejected_lines` counts all; `unmapped` is by tag."""
 
     files: int = 0
     runs: int = 0
@@ -82,6 +83,14 @@ class RecordingResult:
     refusals: list[Refusal] = field(default_factory=list)
     first_at: datetime | None = None
     last_at: datetime | None = None
+    days: dict[date, Span] = field(default_factory=dict)
+
+
+class Span(NamedTuple):
+    """The first and the last record of a UTC day, of whatever tag."""
+
+    first: datetime
+    last: datetime
 
 
 class IndexedFile(NamedTuple):
@@ -116,6 +125,29 @@ class Playback:
         self._seen: set[bytes] = set()
         self._last_end: datetime | None = None
 
+    def check(self) -> None:
+        """Raises RecordingError for a damaged log, and where no line of any log is a reading of a declared tag."""
+        faults: list[str] = []
+        foreign: Counter[str] = Counter()
+        readable = False
+        for file in self._files:
+            content = file.read()
+            if readable:
+                continue
+            log = self._reader.read(file.name, content, ends_anywhere=len(self._files) > 1)
+            readable = any(entry.tag in self._tags for entry in log.entries)
+            foreign.update(entry.tag for entry in log.entries)
+            faults += [f"{r.file}, line {r.line}: {r.reason}" for r in log.rejected[:1]]
+        if readable:
+            return
+        subject = self._files[0].name if len(self._files) == 1 else f"{len(self._files)} logs"
+        if foreign:
+            names = ", ".join(tag[:40] for tag, _ in foreign.most_common(FOREIGN_SHOWN))
+            text = f"{subject}: the profile declares none of the {len(foreign)} recorded tags ({names})"
+            raise RecordingError(text, subject=subject, hint="choose the machine's profile, or declare its tags in one")
+        text = f"{subject}: no line can be read{f' ({faults[0]})' if faults else ', it is empty'}"
+        raise RecordingError(text, subject=subject, hint="give a UTF-8 text log of lines timestamp|tag|value")
+
     def __iter__(self) -> Iterator[PlayItem]:
         indexed, ends_anywhere = self._index()
         for number, entry in enumerate(indexed):
@@ -149,7 +181,7 @@ class Playback:
         return found, len(self._files) > 1 and unterminated * 2 > len(self._files)
 
     def _times(self, content: bytes) -> list[datetime]:
-        texts = [line.partition("|")[0].strip() for line in content.decode("utf-8", "replace").splitlines()]
+        texts = [line.partition("|")[0].strip() for line in content.decode("utf-8-sig", "replace").splitlines()]
         seen = {t for t in texts if RECORD_START.match(t)}
         times = [at for t in seen if (at := parse_time(t)) is not None and at <= self._now]
         return sorted(times)
@@ -163,6 +195,11 @@ class Playback:
         for entry in log.entries:
             known = entry.tag in self._tags
             (result.by_tag if known else result.unmapped)[entry.tag] += 1
+            day = entry.at.date()
+            span = result.days.get(day)
+            if span is None or not span.first <= entry.at <= span.last:
+                first, last = span or (entry.at, entry.at)
+                result.days[day] = Span(min(first, entry.at), max(last, entry.at))
 
     def _fresh(self, indexed: IndexedFile, log: ReadLog) -> list[Entry]:
         """The log's entries in time order, without those that the recording held before."""

@@ -35,6 +35,10 @@ CONDITION_COLUMNS = 5
 """Columns of a condition after its tag: level, native code, native severity, qualifier, text."""
 CONDITION_LEVELS = ("NORMAL", "WARNING", "FAULT", UNAVAILABLE)
 SEVERITY = {"WARNING": 500, "FAULT": 900}
+ANY_WORD = "*"
+"""In a tag's states: every word that is not named there."""
+MOST_DIGITS = 400
+"""What a machine's number has before or behind its decimal point, at most; doubles have 308."""
 
 ORDER_ASPECTS = {
     TagKind.ORDER: OrderAspect.ORDER,
@@ -79,16 +83,16 @@ def is_unavailable(reading: Reading, text: str) -> bool:
     """Whether the reading carries no usable value: bad status, or the source's own word for it."""
     if reading.quality is Quality.BAD or reading.value is None:
         return True
-    return text[:11].upper() == UNAVAILABLE and (len(text) == len(UNAVAILABLE) or text[11] == "|")
+    return UNAVAILABLE in text.upper() and text.partition("|")[0].strip().upper() == UNAVAILABLE
 
 
 def number_of(text: str) -> Decimal | None:
-    """The finite number a text holds, or None."""
+    """The number a text holds, or None; `1E999999` is none that a machine shows, and nothing could reckon with it."""
     try:
         number = Decimal(text)
     except InvalidOperation:
         return None
-    return number if number.is_finite() else None
+    return number if number.is_finite() and abs(number.adjusted()) <= MOST_DIGITS else None
 
 
 def identity(server_uri: str, reading: Reading, text: str) -> str:
@@ -161,7 +165,8 @@ def _overflow_gap(reading: Reading, base: dict[str, Any]) -> tuple[MachineEvent,
 
 def _state(reading: Reading, text: str) -> MachineState:
     word = text.strip()
-    mapped = reading.tag.states.get(word) or reading.tag.states.get(word.upper())
+    states = reading.tag.states
+    mapped = states.get(word) or states.get(word.upper()) or (states.get(ANY_WORD) if word else None)
     if mapped is not None:
         return mapped
     number = number_of(word)

@@ -44,7 +44,7 @@ class OrderTemplate(Message):
     routing_operation: Code = "0010"
     text: str = ""
     material: Code
-    quantity: Amount
+    quantity: Amount = Field(gt=0)
     unit: Code = "PC"
     work_centre: str = ""
     standard_seconds: Amount = Field(gt=0, description="the routing's standard time per piece; a user's input")

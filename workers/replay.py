@@ -82,8 +82,11 @@ def load_decisions(path: Path | None) -> list[DecideParked]:
         raise BadInput(f"decisions file {path} cannot be read: {error}", subject=str(path)) from error
     except tomllib.TOMLDecodeError as error:
         raise BadInput(f"decisions file {path} is no TOML: {error}", subject=str(path)) from error
+    given = content.get("decision", [])
+    if not isinstance(given, list):
+        raise BadInput(f"decisions file {path} has no list of decisions", subject=str(path), hint="write [[decision]]")
     decisions: list[DecideParked] = []
-    for number, entry in enumerate(content.get("decision", []), start=1):
+    for number, entry in enumerate(given, start=1):
         action = entry.get("action") if isinstance(entry, dict) else None
         if action not in ("accept", "reject"):
             hint = 'write action = "accept" or action = "reject"'
@@ -121,10 +124,12 @@ async def run_replay(
         raise BadInput(f"a replay cannot post to {erp!r}", subject="--erp", hint=f"it knows {', '.join(SIMULATED)}")
     chosen = load_profile(profile)
     wishes = load_decisions(decisions)
-    with open_recording(file) as files, _directory(data) as folder:
+    with open_recording(file) as files:
         playback = play(files, chosen)
-        async with _house(chosen, erp, folder, progress) as house:
-            return await house.replay(playback, wishes, progress)
+        playback.check()
+        with _directory(data) as folder:
+            async with _house(chosen, erp, folder, progress) as house:
+                return await house.replay(playback, wishes, progress)
 
 
 @contextlib.contextmanager
@@ -272,7 +277,6 @@ class ReplayHouse:
                 continue
             if isinstance(item, Reading):
                 played.readings += 1
-                self._day.saw(item.at)
                 events = edge_filter.accept(item)
                 for event in events:
                     played.kept += 1
@@ -286,6 +290,8 @@ class ReplayHouse:
             waiting.extend(events)
             if len(waiting) >= APPEND_EVERY:
                 await append()
+        for span in playback.result.days.values():
+            self._day.saw(*span)
         if last is not None:
             waiting.extend(edge_filter.flush(last))
             waiting.extend(self._recording_ends(last))
@@ -378,6 +384,7 @@ class ReplayHouse:
                 "repeated": dict(sorted(result.repeated.items())),
                 "stored": played.appended,
             },
+            "unmapped": dict(sorted(result.unmapped.items())),
             "dropped_ratio": f"{1 - played.kept / read:.6f}" if read else "0",
             "dropped_by_rule": dict(sorted(edge_filter.stats.dropped_by_rule.items())),
             "posted_completions": comparison.pop("posted_completions"),

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
@@ -16,6 +16,7 @@ from domain.plant import LineConfig, PlantConfig, TagKind
 from domain.stop_reasons import reason_of, reason_text
 from domain.stop_timeline import Timed, Timeline, line_timeline
 from domain.stops import WATCHED
+from scada.recording import STALE_PAUSE
 from signals.downtime import StopFact, TimeClass
 from signals.events import AlarmEvent, GapEvent, MachineEvent, OrderEvent, ReasonEvent, StateEvent
 
@@ -32,11 +33,13 @@ COLUMNS: dict[str, tuple[TimeClass, ...]] = {
 
 @dataclass(slots=True)
 class RecordedDay:
-    """The last day of a recording as it is read: its first and last instant, and what is said of stops."""
+    """The last day of a recording as it is read: its first and last instant, and what is said of stops.
+
+    What was said the days before holds on over midnight, unless a pause lies between: then it is stale, and no data.
+    """
 
     line: LineConfig
-    first: datetime | None = None
-    last: datetime | None = None
+    days: dict[date, tuple[datetime, datetime]] = field(default_factory=dict[date, tuple[datetime, datetime]])
     events: list[MachineEvent] = field(default_factory=list[MachineEvent])
     _watched: frozenset[tuple[str, str]] = frozenset()
 
@@ -47,14 +50,23 @@ class RecordedDay:
     @property
     def is_told(self) -> bool:
         """Whether the line's states are recorded at all."""
-        return self.last is not None and any(t.kind is TagKind.STATE for t in self.line.pacing_station.tags)
+        return bool(self.days) and any(t.kind is TagKind.STATE for t in self.line.pacing_station.tags)
 
-    def saw(self, at: datetime) -> None:
-        """A line of the recording: a later UTC day than all before makes it the day."""
-        if self.last is None or self.first is None or at.date() > self.last.date():
-            self.first = self.last = at
-        elif at.date() == self.last.date():
-            self.first, self.last = min(self.first, at), max(self.last, at)
+    def saw(self, *instants: datetime) -> None:
+        """Instants of lines of the recording, whatever they say; the latest UTC day is the day."""
+        for at in instants:
+            first, last = self.days.get(at.date(), (at, at))
+            self.days[at.date()] = min(first, at), max(last, at)
+
+    def _known_since(self) -> datetime:
+        """The beginning of the unbroken days that end with the day: what is older is a stale snapshot."""
+        spans = [span for _, span in sorted(self.days.items(), reverse=True)]
+        since = spans[0][0]
+        for first, last in spans[1:]:
+            if since - last > STALE_PAUSE:
+                break
+            since = first
+        return since
 
     def keep(self, event: MachineEvent) -> None:
         """An event that passed the filter."""
@@ -63,14 +75,16 @@ class RecordedDay:
 
     def closing(self, plant: PlantConfig) -> dict[str, Any]:
         """`timeline` and `incidents` of the closing object; nothing where no states are recorded."""
-        if not self.is_told or self.first is None or self.last is None:
+        if not self.is_told:
             return {}
-        found = line_timeline(plant, self.line, self.events, self.first, self.last)
+        since = self._known_since()
+        begin, end = self.days[max(self.days)]
+        found = line_timeline(plant, self.line, [e for e in self.events if e.at >= since], begin, end)
         seconds = found.seconds
         timeline = {name: sum((seconds[c] for c in classes), Decimal(0)) for name, classes in COLUMNS.items()}
         return {
             "timeline": {name: float(value) for name, value in timeline.items()},
-            "day": {"from": self.first.isoformat(), "to": self.last.isoformat(), "micro_stops": found.micro_stops},
+            "day": {"from": begin.isoformat(), "to": end.isoformat(), "micro_stops": found.micro_stops},
             "incidents": [_incident(plant, found, fact) for fact in found.incidents],
         }
 

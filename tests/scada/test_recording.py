@@ -208,6 +208,16 @@ def test_timestamps_are_read_to_the_microsecond_and_default_to_utc() -> None:
         assert parse_time(text) == expected
 
 
+def test_an_instant_beyond_the_calendar_is_no_timestamp() -> None:
+    assert parse_time("9999-12-31T23:59:59-12:00") is None
+
+
+def test_a_single_line_behind_a_byte_order_mark_is_played(tmp_path: Path) -> None:
+    (tmp_path / "Plate-Op2-M-01of20.txt").write_bytes(b"\xef\xbb\xbf2017-01-01T00:00:00Z|Part_Count|1\n")
+    played = playthrough(tmp_path / "Plate-Op2-M-01of20.txt")
+    assert (len(played.readings), played.result.empty_files) == (1, [])
+
+
 RECORDS = st.lists(
     st.tuples(st.integers(0, 86_399), st.sampled_from(["Part_Count", "Feed_Rate"]), st.integers(0, 99_999)),
     min_size=1,
@@ -284,6 +294,17 @@ def test_a_recording_cut_short_or_absent_is_an_error_that_names_it(tmp_path: Pat
     for name in ("cut.tar.xz", "cut.txt.gz", "no.zip", "empty", "absent.txt"):
         with pytest.raises(RecordingError, match=name.removesuffix(".gz")), open_recording(tmp_path / name) as files:
             files[0].read()
+
+
+def test_an_archive_that_wants_a_password_is_an_error_that_names_it(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "locked.zip", "w") as archive:
+        archive.writestr("a.txt", "x")
+    packed = bytearray((tmp_path / "locked.zip").read_bytes())
+    packed[6] |= 1
+    packed[packed.find(b"PK\x01\x02") + 8] |= 1
+    (tmp_path / "locked.zip").write_bytes(packed)
+    with pytest.raises(RecordingError, match=r"locked\.zip"), open_recording(tmp_path / "locked.zip"):
+        pass
 
 
 def test_empty_and_damaged_logs_among_others_are_listed_and_the_rest_is_played(tmp_path: Path) -> None:

@@ -149,6 +149,8 @@ async def test_what_cannot_be_replayed_is_named(profile: str, file: Path, says: 
         ("[[decision]]\nitem = 'x'\naction = 'maybe'", "accept"),
         ("[[decision]]\nitem = 'x'\naction = 'accept'", "by, reason missing"),
         ("[[decision", "no TOML"),
+        ("decision = 5", "write [[decision]]"),
+        ("[decision]\nitem = 'x'", "write [[decision]]"),
     ],
 )
 def test_a_wrong_decisions_file_is_refused_with_the_fix(tmp_path: Path, content: str, says: str) -> None:
