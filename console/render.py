@@ -84,6 +84,7 @@ def page(
         "clock": lambda value: shown.clock(value, zone),
         "since": lambda value: shown.duration(now - value, t) if value is not None else shown.DASH,
         "span": lambda value: shown.duration(shown.as_span(value), t),
+        "line_name": lambda config, line: shown.line_name(config, line),
         "due": lambda value: shown.due(value, now, t),
     }
     body = (

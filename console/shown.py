@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 from markupsafe import Markup, escape
 
 from console.texts import Translate
+from domain.plant import PlantConfig
 
 DASH = "–"
 
@@ -70,6 +71,12 @@ def due(value: datetime | None, now: datetime, t: Translate) -> str:
         return t("no deadline")
     span = duration(value - now, t)
     return t("overdue by {span}", span=span) if value < now else t("in {span}", span=span)
+
+
+def line_name(config: PlantConfig, line: str) -> str:
+    """What people call the line."""
+    known = config.line(line)
+    return known.name or line if known is not None else line
 
 
 def words(value: object) -> str:

@@ -23,7 +23,7 @@ from domain.permissions import Action
 from ledger.port import EventTrace, OrderTrace, PostingRecord
 from signals.base import ZERO, Amount
 from signals.demo import DemoView
-from signals.documents import ErpDocument
+from signals.documents import CaseKind, ErpDocument
 from signals.errors import PlantwrightError
 from signals.events import (
     AlarmEvent,
@@ -66,7 +66,7 @@ BUTTONS = (
     Button("bad-part", "Make a bad part",
            "The next piece is spoilt at the press and found at the inspection: one scrap, with its reason."),
     Button("drift", "Let it drift",
-           "The press force leaves its limits for three pieces. Within seconds they are held: see the hold below."),
+           "The press force leaves its limits for three pieces. Within seconds they are held: see Held material."),
     Button("change-over", "Change over in mid-batch",
            "The next order comes on at once; each piece is still booked to the order and batch it belongs to."),
     Button("by-hand", "Confirm by hand in the ERP",
@@ -192,11 +192,13 @@ async def figure(
     if record.order.find_operation(operation) is None:
         raise not_found()
     links = chain(await visitor.services.ledger.trace(plant, order), operation)
+    cases = await visitor.services.ledger.cases(plant, order=order)
+    by_hand = [c for c in cases if c.kind is CaseKind.MANUAL_ENTRY and c.operation == operation]
     view = stage.view()
     shown_now = next((f for f in view.figures if (f.order, f.operation) == (order, operation)), None) if view else None
     return page(
         request, "demo_figure.html", zone=config.plant.zone, plant=config, order=record.order,
-        operation=record.order.find_operation(operation), links=links, figure=shown_now,
+        operation=record.order.find_operation(operation), links=links, by_hand=by_hand, figure=shown_now,
         said=said,
     )  # fmt: skip
 

@@ -13,6 +13,7 @@ from fastapi.responses import Response
 from console.loss_chart import Pareto, Strip, pareto_of, strip_of
 from console.reading import stops_seen
 from console.render import page
+from console.shown import line_name
 from console.who import Visitor, page_for
 from domain.line_state import LineState
 from domain.losses import By, Loss, Lost, lost_parts, pareto
@@ -87,6 +88,8 @@ async def materials_of(visitor: Visitor, plant: str, lost: Sequence[Lost]) -> di
 
 def plot_of(lost: Sequence[Lost], by: By, config: PlantConfig, materials: dict[str, str]) -> Plot:
     found = pareto(lost, by, config.downtime, materials=materials)
+    if by is By.LINE:
+        found = tuple(one.model_copy(update={"text": line_name(config, one.key)}) for one in found)
     return Plot(by.value, found, pareto_of(found, "everything else"))
 
 
@@ -152,10 +155,16 @@ async def timeline(
     ]
     return page(
         request, "stop_timeline.html", zone=config.plant.zone, plant=config, day=chosen, shift=shift if picked else "",
-        shifts=[(span.label, span.name) for span in spans], lines=drawn, before=chosen - timedelta(days=1),
-        after=chosen + timedelta(days=1) if chosen < today else None,
+        shifts=[(span.label, shift_name(span, chosen)) for span in spans], lines=drawn,
+        before=chosen - timedelta(days=1), after=chosen + timedelta(days=1) if chosen < today else None,
         classes=[c.value for c in TimeClass],
     )  # fmt: skip
+
+
+def shift_name(span: ShiftSpan, day: date) -> str:
+    """The shift's name; with its day where that is another than the one shown."""
+    of, _, _ = span.label.partition("/")
+    return span.name if of == day.isoformat() else f"{span.name} {of}"
 
 
 def _day(text: str, today: date) -> date:

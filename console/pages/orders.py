@@ -41,6 +41,12 @@ class Row:
     erp: OperationTotals | None
 
     @property
+    def case(self) -> str:
+        """The exception that the operation waits for; empty where it waits for none."""
+        kind, _, name = (self.mes.waits_for if self.mes else "").partition(" ")
+        return name.split(" ")[0] if kind == "case" else ""
+
+    @property
     def differs(self) -> bool:
         """The books do not show the same good pieces: some are on their way, or there is a case."""
         shown = {self.machine.good, self.erp.yield_quantity if self.erp else ZERO}

@@ -14,12 +14,12 @@ from console import forms, impact
 from console.problems import Refused, refusal_of
 from console.reading import orders_seen, stop_of, stops_seen
 from console.render import page
+from console.shown import line_name
 from console.stop_acting import ACTS, act_on_stop, may_on_stop, stop_act, stop_actor
 from console.stop_cards import StopCard, latest_reasons, line_stops, reason_groups
 from console.who import Visitor, our_form, page_for
 from domain.machine_time import DOWNTIME
 from domain.permissions import Action
-from domain.plant import PlantConfig
 from signals.downtime import StopRecord, StopSearch
 from signals.errors import PlantwrightError
 
@@ -36,11 +36,6 @@ async def board(request: Request, plant: str, visitor: Visitor = page_for(Action
     lines = [line_stops(line, found, config, now) for line in config.lines if visitor.sees(plant, line.id)]
     able = {c.record.stop: may_on_stop(visitor, c.record) for line in lines for c in (*line.standing, *line.ended)}
     return page(request, "stops.html", zone=config.plant.zone, plant=config, lines=lines, able=able)
-
-
-def line_name(config: PlantConfig, record: StopRecord) -> str:
-    line = config.line(record.line)
-    return line.name or line.id if line is not None else record.line
 
 
 @router.get("/p/{plant}/stops/{line}/{stop}")
@@ -67,7 +62,7 @@ async def tapped(
     before = await visitor.services.ledger.stops(record.plant, lately)
     return page(
         request, "stop_reasons.html", code=refused.status.value if refused else HTTPStatus.OK, zone=config.plant.zone,
-        plant=config, name=line_name(config, record), card=StopCard(record), groups=reason_groups(config.downtime),
+        plant=config, name=line_name(config, record.line), card=StopCard(record), groups=reason_groups(config.downtime),
         latest=latest_reasons(before, config.downtime), part=part if part.isdecimal() else "",
         may_say="classify" in may_on_stop(visitor, record), action_id=forms.new_action(), refused=refused,
     )  # fmt: skip
@@ -94,7 +89,7 @@ async def shown(
     longest = timedelta(minutes=config.downtime.shelve_minutes_max)
     return page(
         request, "stop.html", code=refused.status.value if refused else HTTPStatus.OK, zone=config.plant.zone,
-        plant=config, name=line_name(config, record), card=StopCard(record), stop=record, impact=card,
+        plant=config, name=line_name(config, record.line), card=StopCard(record), stop=record, impact=card,
         acts=acts, near=near,
         lost=[p for p in record.parts if p.time_class in DOWNTIME], groups=reason_groups(config.downtime),
         until=min(now + timedelta(hours=1), now + longest), longest=longest, recovery=now + timedelta(hours=1),

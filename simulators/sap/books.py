@@ -16,6 +16,7 @@ from simulators.sap.entity_types import Edm, EntityType
 __all__ = [
     "Books",
     "clock_text",
+    "entered_now",
     "instant",
     "later_instant",
     "later_stamp",
@@ -196,6 +197,12 @@ def local_parts(moment: int, zone: str) -> tuple[int, str]:
     local = datetime.fromtimestamp(moment / 1000, ZoneInfo(zone))
     day = datetime(local.year, local.month, local.day, tzinfo=UTC)
     return int(day.timestamp() * 1000), local.strftime("PT%HH%MM%SS")
+
+
+def entered_now(books: Books) -> dict[str, Any]:
+    """When a confirmation is entered: date and time of day in the system's zone."""
+    day, clock = local_parts(now_ms(), books.setting("time_zone"))
+    return {"ConfirmationEntryDate": day, "ConfirmationEntryTime": clock}
 
 
 def clock_text() -> str:

@@ -3,7 +3,7 @@
 from typing import Any
 
 from simulators.sap import cogi, goods, goods_documents
-from simulators.sap.books import clock_text, instant, today_ms
+from simulators.sap.books import entered_now, instant, today_ms
 from simulators.sap.confirmation_rules import Posting
 from simulators.sap.confirmations import Key, add_up, clear_reservations, find_confirmation
 from simulators.sap.entity_types import EMPTY_GUID
@@ -50,8 +50,7 @@ def _cancel_one(
         "ConfirmationText": text,
         "ExternalSystemConfirmation": stored_key,
         "PostingDate": date,
-        "ConfirmationEntryDate": today_ms(),
-        "ConfirmationEntryTime": clock_text(),
+        **entered_now(posting.books),
         "EnteredByUser": posting.user,
         "_manual": posting.manual,
         "_automatic_of": automatic_of,

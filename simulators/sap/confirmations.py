@@ -8,7 +8,7 @@ from typing import Any
 
 from simulators.sap import cogi, goods
 from simulators.sap.backflush import propose
-from simulators.sap.books import Books, clock_text, instant, now_ms, stamp, today_ms
+from simulators.sap.books import Books, clock_text, entered_now, instant, now_ms, stamp, today_ms
 from simulators.sap.confirmation_rules import (
     Posting,
     activities_of,
@@ -193,8 +193,7 @@ def _insert(
         "IsFinalConfirmation": final,
         "FinalConfirmationType": "X" if final else "",
         "OrderConfirmationRecordType": fields.get("OrderConfirmationRecordType") or ("L40" if final else "L20"),
-        "ConfirmationEntryDate": today_ms(),
-        "ConfirmationEntryTime": clock_text(),
+        **entered_now(posting.books),
         "EnteredByUser": posting.user,
         "_manual": posting.manual,
         "_automatic_of": automatic_of,

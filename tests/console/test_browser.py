@@ -204,6 +204,7 @@ async def test_every_page_fits_its_screen_and_can_be_read(
             assert wide <= seen, f"{name} is {wide} wide on {seen}"
             assert await page.evaluate(UNNAMED) == [], name
             assert await page.evaluate(FAINT) == [], name
+            assert size != PHONE or await page.evaluate(SLIGHT) == [], name
 
 
 UNNAMED = """() => [...document.querySelectorAll("input:not([type=hidden]), select, textarea, button, a, img")]
@@ -225,6 +226,11 @@ FAINT = """() => {
       return [(Math.max(a, b) + .05) / (Math.min(a, b) + .05), e.outerHTML.slice(0, 120)]; })
     .filter(([ratio]) => ratio < 4.5); }"""
 """Text with a contrast below 4.5:1 (WCAG 2.2, 1.4.3)."""
+
+
+SLIGHT = """() => [...document.querySelectorAll("button, .button, summary, select, nav a, .filters a, a.task-title")]
+  .filter((e) => e.checkVisibility() && e.getBoundingClientRect().height < 40).map((e) => e.outerHTML.slice(0, 120))"""
+"""What a finger would miss: controls that stand alone and are less than 40 px high."""
 
 
 async def test_colours_and_language_are_a_choice_that_stays(address: str, browser: Browser) -> None:

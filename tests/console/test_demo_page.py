@@ -17,7 +17,7 @@ from console.texts import catalogue
 from ledger.connect import open_ledger
 from ledger.port import EventTrace, OrderTrace, PostingRecord
 from signals.demo import DemoFigures, DemoHold, DemoPieces, DemoProcess, DemoStation, DemoView
-from signals.documents import ErpDocument, PostingState
+from signals.documents import Case, CaseAction, CaseKind, ErpDocument, PostingState
 from signals.errors import BadInput
 from signals.events import CountEvent, SequencedEvent
 from signals.reports import Evidence, LineMessage, ProductionReport, ReportBucket
@@ -112,6 +112,22 @@ async def test_the_page_shows_three_books_the_dead_worker_the_hold_and_how_far_t
     ):  # fmt: skip
         assert promised in text, promised
     assert all(f'action="{PAGE}/{button.act}"' in text for button in BUTTONS)
+
+
+async def test_an_entry_by_hand_that_nobody_has_decided_about_is_behind_the_figure_too(
+    playing: tuple[House, Stage],
+) -> None:
+    house, _ = playing
+    case = Case(
+        case_id="hand-1", plant=NORTH, order=ORDER, operation="0010", kind=CaseKind.MANUAL_ENTRY,
+        owner_role="supervisor", summary="document 6/4 was entered by GUI_USER", document="6/4",
+        yield_quantity=Decimal(3), allowed=(CaseAction.ADOPT,),
+    )  # fmt: skip
+    await house.ledger.open_case(case)
+    async with signed_in(house, "supervisor-1") as client:
+        figure = (await client.get(f"{PAGE}/{ORDER}/0010")).text
+    assert "6/4" in figure
+    assert f"/p/{NORTH}/cases/hand-1" in figure
 
 
 async def test_a_button_acts_on_the_demo_and_a_refusal_says_why(playing: tuple[House, Stage]) -> None:

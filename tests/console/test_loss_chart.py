@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from datetime import UTC, date, datetime
 from decimal import Decimal
 
 from hypothesis import given
 from hypothesis import strategies as st
 
 from console.loss_chart import BARS, HEIGHT, TOP, pareto_of
+from console.pages.losses import shift_name, shifts_of
 from domain.losses import Loss
+from tests.console.house import NORTH, plant
 
 
 def losses(seconds: list[int]) -> list[Loss]:
@@ -33,3 +36,9 @@ def test_no_bar_is_higher_than_the_scale_and_the_line_ends_at_the_whole(seconds:
 
 def test_where_nothing_was_lost_nothing_is_drawn() -> None:
     assert pareto_of([], "everything else") is None
+
+
+def test_two_shifts_of_one_name_on_a_day_are_told_apart_by_their_day() -> None:
+    day = date(2026, 11, 20)
+    spans = shifts_of(plant(NORTH), datetime(2026, 11, 19, 23, tzinfo=UTC), datetime(2026, 11, 20, 23, tzinfo=UTC))
+    assert [shift_name(span, day) for span in spans] == ["night 2026-11-19", "early", "late", "night"]

@@ -60,6 +60,10 @@ class DemoErp(Protocol):
     async def stop(self) -> None: ...
 
 
+ZONE = "Europe/Berlin"
+"""Of the ERP's dates and times, as the demo's plant file says."""
+
+
 class SimulatedErp:
     """A simulated ERP as a child process."""
 
@@ -82,6 +86,8 @@ class SimulatedErp:
 
     async def seed(self, orders: Mapping[str, Any]) -> None:
         await self._control.seed(orders)
+        if self.kind == "sap":
+            await self._control.ask("POST", "settings", {"time_zone": ZONE})
         if self._events_port:
             await self._control.send_events_to(f"http://127.0.0.1:{self._events_port}/erp-events/demo")
 

@@ -241,7 +241,7 @@ def _plainly(journal: Journal) -> Callable[[Snapshot], None]:
         nonlocal last
         if seen.seconds - last >= PLAIN_SECONDS:
             last = seen.seconds
-            journal.note(plain_line(seen))
+            journal.tell(f"{seen.seconds:6.1f} s  {plain_line(seen)}")
 
     return show
 

@@ -26,6 +26,7 @@ from workers.demo.people import ENGINEER, MANAGER, SUPERVISOR
 from workers.demo.stage import Stage
 from workers.demo.stops import take_care
 from workers.demo.watch import Snapshot, Watch
+from workers.simulated_erp import ControlRefused
 
 FIRST_OPERATION = "0010"
 BROKEN_STATION = "weld"
@@ -33,6 +34,8 @@ BROKEN_PLANT_SECONDS = 75.0
 HAND_ENTRY_PIECES = 3
 DRIFTING_PIECES = 3
 RESTART_SECONDS = 3.0
+LAST_RUN = "no other run waits"
+"""How the simulated line refuses to change over."""
 CONFIRMATIONS_BEFORE = 3
 OUTAGE_SECONDS = 14.0
 """The shortest outage: long enough to see the books drift apart, wall seconds."""
@@ -59,10 +62,16 @@ class Acts:
         self._restarting: asyncio.Task[None] | None = None
 
     async def unplug(self) -> None:
+        if not self._stage.controls.erp_is_up:
+            self._say("the ERP is unplugged already")
+            return
         await self._stage.controls.unplug()
         self._say("ERP unplugged: every connection is dropped")
 
     async def plug_in(self) -> None:
+        if self._stage.controls.erp_is_up:
+            self._say("the ERP is plugged in: nothing to do")
+            return
         await self._stage.controls.plug_in()
         self._say("ERP plugged in again")
 
@@ -84,13 +93,20 @@ class Acts:
 
     async def change_over(self) -> None:
         """In mid-batch: the next order comes on, the rest of this one is made later."""
-        coming = await self._stage.controls.change_over()
+        try:
+            coming = await self._stage.controls.change_over()
+        except ControlRefused as error:
+            if LAST_RUN not in str(error):
+                raise
+            self._say("change over: no other batch waits, this one is the last")
+            return
         batch = f" batch {coming['batch']}" if coming["batch"] else ""
         self._say(f"change over in mid-batch: order {coming['order']}{batch} comes on, the rest is made later")
 
     async def kill_worker(self) -> None:
         """SIGKILL; a new one starts a little later."""
         if not self._stage.worker.running:
+            self._say("the worker is gone already; a new one is on its way")
             return
         pid = self._stage.worker.pid
         await self._stage.worker.kill()
@@ -120,8 +136,10 @@ class Acts:
 
     async def adopt(self) -> int:
         """Decide every open hand entry: its pieces are part of what the machines counted. How many were decided."""
-        decided = 0
-        for case in hand_entry_cases(self._watch.last):
+        decided, waiting = 0, hand_entry_cases(self._watch.last)
+        if not waiting:
+            self._say("adopt: no entry by hand waits for a decision")
+        for case in waiting:
             decided += await self._adopt(case)
         return decided
 
