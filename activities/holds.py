@@ -10,7 +10,16 @@ from uuid import UUID
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
-from domain.hold_places import blocked_receipt, position_of, receipt_outside, scrap_place, still_there
+from domain.hold_places import (
+    Origin,
+    blocked_receipt,
+    origins_of,
+    position_of,
+    position_of_batch,
+    receipt_outside,
+    scrap_place,
+    still_there,
+)
 from domain.hold_plan import Located
 from domain.hold_process import HoldSettings
 from domain.hold_times import HoldTimes
@@ -21,9 +30,10 @@ from ledger.port import LedgerPort
 from signals.base import ZERO, Code, Message, UtcTime
 from signals.documents import PostingState
 from signals.erp_reads import StockLine
-from signals.errors import ErpError, ErpRejected, ErpUnavailable, ErrorType
+from signals.errors import ErpError, ErpRejected, ErpUnavailable, ErrorType, Reason
 from signals.holds import Block, HoldRecord, HoldSearch, HoldTrigger
-from signals.orders import ProductionOrder
+from signals.orders import OutputKind, ProductionOrder
+from signals.stock import PlaceHold, ReleaseHold
 
 CALLS_PER_ATTEMPT = 8
 """An attempt to settle a posting makes at most so many ERP calls, one after the other."""
@@ -145,9 +155,14 @@ class HoldActivities:
             order = await self._order(record)
             material = record.scope.material or (order.material if order else "")
             lines: list[StockLine] = []
-            batchless, readable = False, self._can_read_stock()
+            batchless, readable, by_batch = False, self._can_read_stock(), True
             if material and readable:
-                lines = [x for x in await self._erp.stock(material, record.scope.batch) if x.quantity > 0]
+                try:
+                    lines = [x for x in await self._erp.stock(material, record.scope.batch) if x.quantity > 0]
+                except ErpRejected as error:
+                    if not record.scope.batch or error.reason is not Reason.NOT_SUPPORTED:
+                        raise
+                    readable = by_batch = False
             if material and readable and record.scope.batch and not lines:
                 lines = [x for x in await self._erp.stock(material, "") if x.quantity > 0]
                 batchless = bool(lines) and not any(x.batch for x in lines)
@@ -163,7 +178,11 @@ class HoldActivities:
         own = still_there(request.record, came)
         outside = await self._received_outside(request.record, order, material)
         others = await self._held_by_others(record, material, batchless=batchless)
-        located = position_of(record, order, lines, others, own, outside, readable=readable)
+        if by_batch:
+            origins = await self._origins(record, order, came) if any(x.held_by_place for x in lines) else ()
+            located = position_of(record, order, lines, others, own, outside, readable=readable, origins=origins)
+        else:
+            located = position_of_batch(record, order)
         known = {"material": material, "batchless": batchless, "own": own, "came": came, **scrap_place(record, order)}
         return LocateResult(located=located.model_copy(update=known))
 
@@ -187,6 +206,17 @@ class HoldActivities:
         postings = await self._ledger.order_postings(record.plant, order.order)
         standing = [p for p in postings if p.state in BOOKED and p.document and p.document not in reversed_]
         return sum((receipt_outside(p.transaction, block, order, material) for p in standing), ZERO)
+
+    async def _origins(self, record: HoldRecord, order: ProductionOrder | None, came: Decimal) -> tuple[Origin, ...]:
+        """Where the stock belongs that the hold's own postings have put aside."""
+        booked: list[PlaceHold | ReleaseHold] = []
+        for step in record.postings:
+            if step.state == "done" and step.what in ("block", "release") and step.document:
+                posting = await self._ledger.posting(UUID(step.key))
+                if posting is not None and isinstance(posting.transaction, PlaceHold | ReleaseHold):
+                    booked.append(posting.transaction)
+        main = next((o.storage_location for o in order.outputs if o.kind is OutputKind.MAIN), "") if order else ""
+        return origins_of(booked, Origin(main, came))
 
     def _can_read_stock(self) -> bool:
         declared = self._erp.capabilities.reads.get("stock")

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from decimal import Decimal
+from typing import NamedTuple
 
 from domain.hold_plan import Located, StockPlace
 from domain.hold_scope import blocked_form
@@ -15,11 +16,13 @@ from signals.bookings import StockKind
 from signals.erp_reads import StockLine
 from signals.holds import Block, HoldRecord
 from signals.orders import ConfirmationMode, OutputKind, ProductionOrder
-from signals.stock import MaterialPosition, ReceiveGoods
+from signals.stock import MaterialPosition, PlaceHold, ReceiveGoods, ReleaseHold
 from signals.transactions import ConfirmProduction, Transaction
 
 BLOCKED_WORDS = ("", "blocked")
-"""The ERP's own words for blocked stock; another one is the state of a whole batch."""
+"""The ERP's own words for blocked stock; another one, of a line that names its batch, is the state of that batch."""
+
+HOME = {"held_by_place": False}
 
 TAKEN_OUT = ("release", "scrap", "return")
 """Steps that take stock out of the block; scrap that is still in work was never in it."""
@@ -57,6 +60,52 @@ def still_there(record: HoldRecord, came: Decimal) -> Decimal:
     return max(ZERO, came + placed - left)
 
 
+class Origin(NamedTuple):
+    """Held stock that belongs to a storage location, wherever the ERP has put it."""
+
+    storage_location: str
+    quantity: Decimal
+
+
+def origins_of(placed: Sequence[PlaceHold | ReleaseHold], received: Origin) -> tuple[Origin, ...]:
+    """Where a hold's booked blocks took stock from, less what its releases took back; what was received blocked too."""
+    found: dict[str, Decimal] = {}
+    for t in placed:
+        sign = 1 if isinstance(t, PlaceHold) else -1
+        found[t.storage_location] = found.get(t.storage_location, ZERO) + sign * t.quantity
+    if received.quantity > 0 and received.storage_location:
+        found[received.storage_location] = found.get(received.storage_location, ZERO) + received.quantity
+    return tuple(Origin(place, quantity) for place, quantity in found.items() if place and quantity > 0)
+
+
+def brought_home(lines: Sequence[StockLine], origins: Sequence[Origin]) -> list[StockLine]:
+    """The lines, stock that is held by its place where it belongs; of what nobody knows that stays where it lies."""
+    at_home: list[StockLine] = []
+    stays: list[StockLine] = []
+    left = {o.storage_location: o.quantity for o in origins}
+    for line in lines:
+        rest = line.quantity
+        for place in left if line.held_by_place else ():
+            mine = min(rest, left[place])
+            if mine > 0:
+                left[place], rest = left[place] - mine, rest - mine
+                at_home.append(line.model_copy(update={"storage_location": place, "quantity": mine} | HOME))
+        if rest:
+            stays.append(line.model_copy(update={"quantity": rest}))
+    return [*at_home, *stays]
+
+
+def position_of_batch(record: HoldRecord, order: ProductionOrder | None) -> Located:
+    """Of an ERP whose stock cannot be read by batch: the batch is restricted or not, by what was booked."""
+    if record.inspection_lot:
+        return Located(position=MaterialPosition.IN_INSPECTION, inspection_lot=record.inspection_lot)
+    if not record.quantity or (order is not None and not _received(order)):
+        return Located()
+    held = any(p.what == "block" and p.state == "done" for p in record.postings)
+    place = StockPlace(storage_location=record.storage_location, **{"restricted" if held else "free": record.quantity})
+    return Located(position=MaterialPosition.BATCH, places=(place,))
+
+
 def position_of(
     record: HoldRecord,
     order: ProductionOrder | None,
@@ -66,11 +115,16 @@ def position_of(
     outside: Decimal = ZERO,
     *,
     readable: bool = True,
+    origins: Sequence[Origin] = (),
 ) -> Located:
-    """Where the held material is, by what the ERP has on hand and the order has delivered."""
+    """Where the held material is, by what the ERP has on hand and the order has delivered.
+
+    `origins` say where stock belongs that an ERP holds by putting it somewhere else.
+    """
     scope = record.scope
     if not readable:
         return _unread(record)
+    lines = brought_home(lines, origins)
     if any(x.kind is StockKind.INSPECTION for x in lines) and (record.inspection_lot or scope.batch):
         return Located(position=MaterialPosition.IN_INSPECTION, inspection_lot=record.inspection_lot)
     received = max(ZERO, _received(order) - outside)
@@ -126,22 +180,30 @@ def _of_free_stock(
 
 
 def _places(record: HoldRecord, lines: Sequence[StockLine]) -> tuple[StockPlace, ...]:
-    """By storage location, the trigger's own first, then by how much lies there."""
+    """By storage location, the trigger's own first, then by how much lies there; what belongs elsewhere is last."""
     found: dict[str, StockPlace] = {}
     for line in lines:
         place = found.get(line.storage_location, StockPlace(storage_location=line.storage_location))
         name = "free"
         if line.kind is StockKind.BLOCKED:
-            name = "blocked" if line.hold in BLOCKED_WORDS else "restricted"
+            name = "blocked" if line.hold in BLOCKED_WORDS or not line.batch else "restricted"
         elif line.kind is StockKind.INSPECTION:
             continue
         amount = getattr(place, name) + line.quantity
         found[line.storage_location] = place.model_copy(update={name: amount})
     first = record.storage_location
+    away = {line.storage_location for line in lines if line.held_by_place} - {
+        line.storage_location for line in lines if not line.held_by_place
+    }
     return tuple(
         sorted(
             found.values(),
-            key=lambda p: (p.storage_location != first, -(p.free + p.blocked + p.restricted), p.storage_location),
+            key=lambda p: (
+                p.storage_location in away,
+                p.storage_location != first,
+                -(p.free + p.blocked + p.restricted),
+                p.storage_location,
+            ),
         )
     )
 

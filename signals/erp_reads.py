@@ -20,6 +20,7 @@ class StockLine(Message):
     batch: str = ""
     kind: StockKind = StockKind.UNRESTRICTED
     hold: str = Field(default="", description="the ERP's own word for the block: status, disposition code, restriction")
+    held_by_place: bool = Field(default=False, description="it lies where held material is put, and belongs elsewhere")
 
 
 class Demand(Message):

@@ -126,7 +126,13 @@ class DynamicsErp:
                 return await self._capacity.snapshot(change)
             case OpenDowntime() as stop:
                 return await self._downtimes.snapshot(stop)
-            case MoveStock() | CloseDowntime() | RecordNonconformance() | Reverse():
+            case MoveStock() as moved:
+                return await self._transfers.snapshot(_move(moved))
+            case Reverse(original=MoveStock() as moved):
+                return await self._transfers.snapshot(_move(moved, opposite=True))
+            case Reverse(original=(PlaceHold() | ReleaseHold()) as hold):
+                return await self._holds.snapshot(Step(hold, not isinstance(hold, PlaceHold)))
+            case CloseDowntime() | RecordNonconformance() | Reverse():
                 return Snapshot()
             case _:
                 return await self._messages.snapshot(intent)
@@ -135,8 +141,8 @@ class DynamicsErp:
         match intent.transaction:
             case PlaceHold() | ReleaseHold() as hold:
                 return await self._holds.find(intent, Step(hold, isinstance(hold, PlaceHold)), before)
-            case MoveStock():
-                return await self._transfers.find(intent, before)
+            case MoveStock() as moved:
+                return await self._transfers.find(intent, _move(moved), before)
             case RecordInspection() as recorded:
                 return await self._inspections.find(intent, recorded, before)
             case RecordNonconformance() as told:
@@ -178,8 +184,8 @@ class DynamicsErp:
 
     async def _find_reversed(self, intent: PostingIntent, back: Reverse, before: Snapshot) -> Booking:
         match back.original:
-            case MoveStock():
-                return await self._transfers.find(intent, before)
+            case MoveStock() as moved:
+                return await self._transfers.find(intent, _move(moved, opposite=True), before)
             case PlaceHold() | ReleaseHold() as hold:
                 return await self._holds.find(intent, Step(hold, not isinstance(hold, PlaceHold)), before)
             case AdjustCapacity() as change:

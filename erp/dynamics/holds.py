@@ -16,6 +16,7 @@ from erp.dynamics.transfers import Move, Transfers
 from erp.port import SendGuard
 from signals.documents import Booking, ErpDocument, Snapshot
 from signals.errors import ErpRejected, Reason
+from signals.ids import short_key
 from signals.stock import MaterialPosition, PlaceHold, ReleaseHold
 from signals.transactions import PostingIntent
 
@@ -47,6 +48,8 @@ class Holds:
         if self._by_quality_order(step):
             there = await self._quality_orders(step.hold)
             return Snapshot(figures={ORDERS_BEFORE: " ".join(text_of(row, "QualityOrderNumber") for row in there)})
+        if step.hold.position is MaterialPosition.UNRESTRICTED:
+            return await self._transfers.snapshot(self._move(step))
         return Snapshot()
 
     async def find(self, intent: PostingIntent, step: Step, before: Snapshot) -> Booking:
@@ -56,7 +59,7 @@ class Holds:
             return await self._find_inspection(intent, step)
         if self._by_quality_order(step):
             return await self._find_quality_order(intent, step, before)
-        return await self._transfers.find(intent, before)
+        return await self._transfers.find(intent, self._move(step), before)
 
     async def post(self, intent: PostingIntent, step: Step, guard: SendGuard) -> Booking:
         if step.hold.position is MaterialPosition.BATCH:
@@ -189,8 +192,9 @@ class Holds:
         )
 
     def _state(self, intent: PostingIntent, step: Step, document: str, warnings: tuple[str, ...] = ()) -> ErpDocument:
+        """A state has no number: the posting's key tells it from another hold's or the release's of the same batch."""
         return ErpDocument(
-            document=document,
+            document=f"{document[:60]}/{short_key(intent.key)}",
             kind="hold" if step.places else "release",
             order=step.hold.order,
             operation=step.hold.operation,

@@ -1,11 +1,13 @@
 """Inventory transfer journals: stock moved, or its inventory status changed. Found by our key in the Description.
 
 The head and its lines move nothing until they are posted: by the environment's posting action where it has one, else by
-its unattended batch job. Lines go in one atomic change set, by their own numbers, so that none is there twice.
+its unattended batch job. Lines go in one atomic change set, by their own numbers, so that none is there twice. One that
+has come since with our lines and nobody's key may be ours, its description lost: a person looks.
 """
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
@@ -14,7 +16,7 @@ from typing import Any
 from erp.dynamics.batch import Call
 from erp.dynamics.client import DynamicsClient
 from erp.dynamics.failures import AlreadyExists, EntityNotPublic
-from erp.dynamics.odata import Entity, equal, instant_of, noon_text, number, text_of, yes
+from erp.dynamics.odata import Entity, decimal_of, equal, instant_of, noon_text, number, text_of, yes
 from erp.dynamics.settings import (
     TRANSFER_HEADERS,
     TRANSFER_LINES,
@@ -31,6 +33,9 @@ from signals.transactions import PostingIntent
 DESCRIPTION_LENGTH = 60
 TRANSFER = "TRANSFER"
 MOVED = "transfer"
+ALIKE_BEFORE = "transfers"
+"""Figure of a snapshot: journals with the same lines on the same day that were there before ours."""
+_KEY = re.compile(r"[A-Z2-7]{16}\b")
 
 
 @dataclass(frozen=True)
@@ -60,11 +65,15 @@ class Transfers:
         self._units = Units(settings.units)
         self._has_no_action = not settings.dynamics.post_action
 
-    async def find(self, intent: PostingIntent, before: Snapshot) -> Booking:
+    async def snapshot(self, move: Move) -> Snapshot:
+        """The journals with such lines that are there already, whoever made them."""
+        return Snapshot(figures={ALIKE_BEFORE: " ".join(await self._alike(move))})
+
+    async def find(self, intent: PostingIntent, move: Move, before: Snapshot) -> Booking:
         """Posted: there. Made and left to the batch job: pending. Made and to be posted by us: not there yet."""
         head = await self._head(intent)
         if head is None:
-            return Booking()
+            return await self._without_key(move, before)
         number_ = text_of(head, "JournalNumber")
         lines = await self._lines(number_)
         if yes(head, "IsPosted"):
@@ -72,6 +81,30 @@ class Transfers:
         if lines and (self._has_no_action or before.accepted):
             return Booking(pending=True, receipt=_waits(number_))
         return Booking()
+
+    async def _without_key(self, move: Move, before: Snapshot) -> Booking:
+        """Nothing carries our key. What has come since with our lines and nobody's key may be ours all the same."""
+        if before.sent_at is None or ALIKE_BEFORE not in before.figures:
+            return Booking()
+        known = before.figures[ALIKE_BEFORE].split()
+        came = [journal for journal in await self._alike(move) if journal not in known]
+        keyless = [journal for journal in came if not await self._is_keyed(journal)]
+        if not keyless:
+            return Booking()
+        told = f"transfer journal {', '.join(keyless)} of {move.material} has the same lines, but not our key"
+        return Booking(unknowable=told, candidates=tuple(f"{TRANSFER}/{journal}" for journal in keyless))
+
+    async def _alike(self, move: Move) -> list[str]:
+        """Numbers of journals with a line of this move; its day, so that not all of a material's history is read."""
+        day = f"TransactionDate eq {noon_text(move.day)}"
+        rows = await self._client.read_entities(TRANSFER_LINES, equal("ItemNumber", move.material), day)
+        wanted = self._bodies("", move)[0]
+        return list(dict.fromkeys(text_of(row, "JournalNumber") for row in rows if _is_line(row, wanted)))
+
+    async def _is_keyed(self, journal: str) -> bool:
+        """Whether the description opens with the key of some posting of ours: then it is that one's."""
+        heads = await self._client.read_entities(TRANSFER_HEADERS, equal("JournalNumber", journal))
+        return any(_KEY.match(text_of(head, "Description").upper()) for head in heads)
 
     async def post(self, intent: PostingIntent, move: Move, guard: SendGuard) -> Booking:
         """Make the journal as far as it is not there, then have it posted."""
@@ -88,16 +121,19 @@ class Transfers:
             self._has_no_action = True
             return Booking(pending=True, receipt=_waits(journal))
         except ErpRejected as error:
+            if (found := await self._after_posting(intent, journal)) is not None:
+                return found  # the batch job was faster
             told = f"{error}; journal {journal} stays unposted in Dynamics: delete it there, or post it"
             raise ErpRejected(told, code=error.code, reason=error.reason) from error
-        found = await self._after_posting(intent)
+        found = await self._after_posting(intent, journal)
         return found if found is not None else Booking(pending=True, receipt=_waits(journal))
 
-    async def _after_posting(self, intent: PostingIntent) -> Booking | None:
-        head = await self._head(intent)
-        if head is None or not yes(head, "IsPosted"):
+    async def _after_posting(self, intent: PostingIntent, journal: str) -> Booking | None:
+        """By its number, which we know here: its description may have lost our key."""
+        heads = await self._client.read_entities(TRANSFER_HEADERS, equal("JournalNumber", journal))
+        if not heads or not yes(heads[0], "IsPosted"):
             return None
-        return Booking(document=self._document(intent, head, await self._lines(text_of(head, "JournalNumber"))))
+        return Booking(document=self._document(intent, heads[0], await self._lines(journal)))
 
     async def movements(self, document: ErpDocument) -> ErpDocument:
         """The journal's lines as movements: what left one place came to another."""
@@ -188,6 +224,13 @@ class Transfers:
             )
             for row in lines
         )
+
+
+def _is_line(row: Entity, wanted: Entity) -> bool:
+    """Quantity and both ends; what we would not name may say anything, Dynamics fills in defaults."""
+    ends = [name for name in wanted if name.startswith(("Source", "Destination"))]
+    same = all(text_of(row, name).lower() == str(wanted[name]).lower() for name in ends)
+    return same and decimal_of(row.get("InventoryQuantity")) == decimal_of(wanted["InventoryQuantity"])
 
 
 def _waits(journal: str) -> str:

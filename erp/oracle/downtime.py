@@ -1,6 +1,7 @@
 """Stops told to maintenance: maintenanceWorkOrders whose number is ours (reference erp.md 2.6, 2.7).
 
-WorkOrderNumber is the natural key: a second creation is answered as a duplicate, and means that it is there.
+WorkOrderNumber is the natural key: a second creation is answered as a duplicate, and means that it is there. Where
+Oracle numbers orders itself its answer says how; without one, an order of the asset and the stop's start may be ours.
 """
 
 from __future__ import annotations
@@ -20,6 +21,8 @@ RELEASED, COMPLETED, CANCELED = "ORA_RELEASED", "ORA_COMPLETED", "ORA_CANCELED"
 END, STATUS = "ActualCompletionDate", "WorkOrderStatusCode"
 TEXT_LENGTH = 240
 TRIES = 3
+ORDERS_BEFORE = "maintenance orders"
+"""Figure of a snapshot: orders of the asset that begin with the stop and were there before ours."""
 
 
 class Downtimes:
@@ -30,16 +33,36 @@ class Downtimes:
         self._settings = settings
 
     async def snapshot(self, intent: PostingIntent) -> Snapshot:
-        return Snapshot()
+        t = intent.transaction
+        return Snapshot(figures={ORDERS_BEFORE: "\n".join(await self._alike(t))} if isinstance(t, OpenDowntime) else {})
 
     async def find(self, intent: PostingIntent, before: Snapshot) -> Booking:
         t = intent.transaction
         if isinstance(t, OpenDowntime):
             row = await self._row(short_key(intent.key))
-            return Booking(document=_document(intent, short_key(intent.key))) if row is not None else Booking()
+            if row is not None:
+                return Booking(document=_document(intent, short_key(intent.key)))
+            return await self._renumbered(t, before)
         number = _number_of(t)
         row = await self._known(number)
         return Booking(document=_changed(intent, number)) if _is_reached(row, _wanted(t)) else Booking()
+
+    async def _renumbered(self, t: OpenDowntime, before: Snapshot) -> Booking:
+        """An order of the same asset and start that came since under another number: ours, or somebody else's."""
+        if before.sent_at is None or ORDERS_BEFORE not in before.figures:
+            return Booking()
+        known = before.figures[ORDERS_BEFORE].splitlines()
+        came = tuple(number for number in await self._alike(t) if number not in known)
+        if not came:
+            return Booking()
+        told = f"maintenance order {', '.join(came)} of asset {t.asset} has the stop's start, but not our number"
+        return Booking(unknowable=told, candidates=came)
+
+    async def _alike(self, t: OpenDowntime) -> list[str]:
+        condition = every(is_equal("OrganizationCode", self._settings.plant), is_equal("AssetNumber", t.asset))
+        began = instant_of(time_json(t.started_at))
+        rows = await self._client.items(ORDERS, {"q": condition})
+        return [text_of(row, "WorkOrderNumber") for row in rows if instant_of(row.get("PlannedStartDate")) == began]
 
     async def post(self, intent: PostingIntent, guard: SendGuard) -> Booking:
         t = intent.transaction
@@ -60,7 +83,8 @@ class Downtimes:
         if text:
             row["WorkOrderDescription"] = text
         try:
-            await self._client.create(ORDERS, row, guard)
+            answer = await self._client.create(ORDERS, row, guard)
+            number = text_of(answer, "WorkOrderNumber") or number
         except ErpInDoubt as error:
             if error.code != DUPLICATE or not await self._is_there(number):
                 raise

@@ -51,6 +51,7 @@ class Reads:
             batch=text_of(row, "LotNumber"),
             kind=StockKind.BLOCKED if is_held else StockKind.UNRESTRICTED,
             hold=status if status != choices.free_status else place if in_hold_place else "",
+            held_by_place=in_hold_place,
         )
 
     async def pegging(self, order: str) -> list[Demand]:

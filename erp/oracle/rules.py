@@ -112,6 +112,11 @@ def _of_hold(t: PlaceHold | ReleaseHold, settings: OracleSettings) -> str:
         return "oracle-hold-consumed/1: the material is consumed or shipped; hold the order that uses it"
     if t.batch:
         return ""
+    if t.storage_location and t.storage_location == settings.oracle.hold_subinventory:
+        return (
+            f"oracle-hold-origin/1: {t.quantity:f} {t.unit} {t.material} lie in the hold subinventory "
+            f"{t.storage_location}, and nothing says where they came from; transfer them back in Oracle"
+        )
     if t.position is MaterialPosition.IN_INSPECTION:
         return "oracle-hold-in-inspection/1: material without lots is held by withholding its disposition"
     if not settings.oracle.hold_subinventory:

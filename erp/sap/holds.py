@@ -11,6 +11,7 @@ from erp.sap.inspection_lots import InspectionLots, is_decided
 from erp.sap.material_documents import MaterialDocuments
 from erp.sap.stock import Stock
 from signals.documents import ErpDocument
+from signals.ids import short_key
 from signals.stock import MaterialPosition, PlaceHold, ReleaseHold
 from signals.transactions import PostingIntent
 
@@ -87,4 +88,6 @@ class Holds:
 
 
 def _state(intent: PostingIntent, document: str, kind: str) -> ErpDocument:
-    return ErpDocument(document=document, kind=kind, order=intent.transaction.order, key=intent.key)
+    """A state has no number: the posting's key tells it from another hold's, or the release's, of the same stock."""
+    named = f"{document[:60]}/{short_key(intent.key)}"
+    return ErpDocument(document=named, kind=kind, order=intent.transaction.order, key=intent.key)

@@ -9,12 +9,22 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.hold_places import blocked_receipt, position_of, receipt_outside, scrap_place, still_there
+from domain.hold_places import (
+    Origin,
+    blocked_receipt,
+    brought_home,
+    origins_of,
+    position_of,
+    position_of_batch,
+    receipt_outside,
+    scrap_place,
+    still_there,
+)
 from signals.bookings import StockKind
 from signals.erp_reads import StockLine
 from signals.holds import Block, HoldPosting, HoldRecord, HoldScope
 from signals.orders import ConfirmationMode, ErpOrderStatus, Operation, OrderOutput, ProductionOrder
-from signals.stock import MaterialPosition
+from signals.stock import MaterialPosition, PlaceHold, ReleaseHold
 from signals.transactions import ConfirmProduction
 
 P, K = MaterialPosition, StockKind
@@ -68,6 +78,45 @@ def test_what_lies_blocked_already_counts_unless_another_hold_put_it_there() -> 
     lines = [stock(20), stock(8, K.BLOCKED)]
     assert position_of(hold(10), order(50), lines).free == 2
     assert position_of(hold(10), order(50), lines, others=Decimal(5)).free == 7
+
+
+def test_stock_of_no_batch_is_held_by_whatever_word_and_only_a_batch_s_own_word_restricts_the_whole() -> None:
+    """Dynamics blocks by a status of the plant's choice, Oracle by a place."""
+    located = position_of(hold(10), order(50), [stock(20), stock(8, K.BLOCKED, hold="Blocking")])
+    assert (located.free, located.places[0].blocked, located.places[0].restricted) == (2, 8, 0)
+    of_a_batch = position_of(hold(8, batch="B1"), order(50), [stock(8, K.BLOCKED, hold="restricted", batch="B1")])
+    assert (of_a_batch.position, of_a_batch.places[0].restricted) == (P.BATCH, 8)
+
+
+def moved(kind: type[PlaceHold] | type[ReleaseHold], quantity: int, place: str) -> PlaceHold | ReleaseHold:
+    return kind(
+        plant="north", order="", posting_date=DAY, hold="h1", material="FRAME", quantity=Decimal(quantity), unit="PC",
+        position=P.UNRESTRICTED, storage_location=place,
+    )  # fmt: skip
+
+
+def test_what_an_erp_holds_in_a_place_of_its_own_belongs_where_the_hold_took_it_from() -> None:
+    booked = [moved(PlaceHold, 10, "FG01"), moved(PlaceHold, 6, "FG02"), moved(ReleaseHold, 4, "FG01")]
+    origins = origins_of(booked, Origin("FG03", Decimal(5)))
+    assert origins == (("FG01", 6), ("FG02", 6), ("FG03", 5))
+    aside = StockLine(
+        material="FRAME", quantity=Decimal(20), storage_location="HOLD", kind=K.BLOCKED, hold="HOLD", held_by_place=True
+    )
+    lines = brought_home([aside, stock(50)], origins)
+    assert [(x.storage_location, x.quantity, x.kind) for x in lines] == [
+        ("FG01", 6, K.BLOCKED), ("FG02", 6, K.BLOCKED), ("FG03", 5, K.BLOCKED), ("HOLD", 3, K.BLOCKED),
+        ("FG01", 50, K.UNRESTRICTED),
+    ]  # fmt: skip
+    located = position_of(hold(17, order=""), None, [aside, stock(50)], Decimal(3), origins=origins)
+    assert {p.storage_location: p.blocked for p in located.places} == {"FG01": 6, "FG02": 6, "FG03": 5}
+
+
+def test_a_batch_whose_stock_cannot_be_read_is_restricted_as_it_was_booked() -> None:
+    assert position_of_batch(hold(10, batch="B1"), order(0)).position is P.IN_WORK
+    for placed, restricted in ((False, 0), (True, 10)):
+        located = position_of_batch(hold(10, placed=placed, batch="B1"), order(10))
+        assert (located.position, located.places[0].restricted) == (P.BATCH, restricted)
+    assert position_of_batch(hold(0, batch="B1"), None).position is P.IN_WORK, "nobody knows how much"
 
 
 def test_what_was_blocked_and_is_there_no_more_is_consumed() -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from erp.dynamics import DynamicsErp
 from signals.bookings import StockKind
-from signals.documents import ErpDocument, Snapshot
+from signals.documents import Booking, ErpDocument, Snapshot
 from signals.errors import ErpBusy, ErpInDoubt, ErpRejected
 from signals.quality import CharacteristicResult, RecordInspection, RecordNonconformance
 from signals.stock import MaterialPosition
@@ -157,6 +157,61 @@ async def test_a_move_is_taken_back_by_the_opposite_one(dynamics: DynamicsProces
     await erp.post(back, free)
     await until(lambda: erp.find(back, Snapshot()), lambda b: b.document is not None)
     assert await stock_of(dynamics, item) == {("WH1", "Available"): "100"}
+
+
+@pytest.mark.parametrize("path", ["/data/$batch", "/data/InventoryTransferJournalHeaders("])
+@pytest.mark.parametrize("make", [moved, lambda item: hold(item, MaterialPosition.UNRESTRICTED)], ids=["move", "hold"])
+async def test_a_journal_that_lost_its_key_before_its_answer_was_lost_is_for_a_person_and_not_made_twice(
+    dynamics: DynamicsProcess, erp: DynamicsErp, item: str, path: str, make: Any
+) -> None:
+    await dynamics.settings(journal_post_action=True, journal_autopost=False)
+    await erp.post(make(item), free)
+    intent = make(item)
+    before = await before_sending(erp, intent)
+    await dynamics.fault("forget_keys", path="/data/InventoryTransferJournalHeaders", calls=1)
+    await dynamics.fault("timeout_after_commit", path=path, calls=1, seconds=4)
+    with pytest.raises(ErpInDoubt):
+        await erp.post(intent, free)
+    await erp.post(make(item), free)
+    found = await erp.find(intent, before)
+    assert found.document is None and "not our key" in found.unknowable
+    journals = [d for d in (await dynamics.books())["documents"] if item in str(d)]
+    [lost] = [d["journal"] for d in journals if f"TRANSFER/{d['journal']}" in found.candidates]
+    assert found.candidates == (f"TRANSFER/{lost}",) and len(journals) == 3
+
+
+async def test_a_journal_that_the_batch_job_posts_before_our_request_is_posted_and_not_refused(
+    dynamics: DynamicsProcess, erp: DynamicsErp, item: str
+) -> None:
+    await dynamics.settings(journal_post_action=True, journal_autopost=False)
+    await dynamics.fault("timeout_after_commit", path="/data/$batch", calls=1, seconds=4)
+    intent = moved(item)
+    with pytest.raises(ErpInDoubt):
+        await erp.post(intent, free)
+    [journal] = [d["journal"] for d in (await dynamics.books())["documents"] if item in str(d)]
+    await dynamics.by_hand(action="post_transfer", journal=journal)
+    booking = await erp.post(intent, free)
+    assert booking.document is not None and booking.document.document == f"TRANSFER/{journal}"
+    assert (await stock_of(dynamics, item))[("WH2", "Available")] == "10"
+
+
+async def test_a_reversal_that_lost_its_key_is_for_a_person_and_its_original_is_not_taken_for_it(
+    dynamics: DynamicsProcess, erp: DynamicsErp, item: str
+) -> None:
+    await dynamics.settings(journal_post_action=True, journal_autopost=False)
+    intent = moved(item)
+    document = (await erp.post(intent, free)).document
+    transaction = intent.transaction
+    assert document is not None and isinstance(transaction, MoveStock)
+    reversal = Reverse(plant=PLANT, posting_date=TODAY, document=document.document, original=transaction)
+    back = intent_for(reversal)
+    before = await before_sending(erp, back)
+    assert await erp.find(back, before) == Booking()
+    await dynamics.fault("forget_keys", path="/data/InventoryTransferJournalHeaders", calls=1)
+    await dynamics.fault("error_after_commit", path="/data/$batch", calls=1)
+    with pytest.raises(ErpInDoubt):
+        await erp.post(back, free)
+    assert len((await erp.find(back, before)).candidates) == 1
 
 
 async def test_ours_is_found_where_descriptions_cannot_be_searched(

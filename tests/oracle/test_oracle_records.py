@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -222,6 +222,32 @@ async def test_a_stop_is_told_once_when_the_answer_is_lost(
     assert found.document is not None
     assert found.document.document == short_key(wanted.key)
     assert len(await maintenance_order(oracle, short_key(wanted.key))) == 1
+
+
+async def test_a_stop_under_a_number_of_oracles_own_is_found_for_a_person_and_not_told_twice(
+    oracle: OracleProcess, erp: OracleErp, order: str
+) -> None:
+    earlier, wanted = intent(opened()), intent(opened())
+    await booked(erp, earlier)
+    await oracle.fault("forget_keys", calls=1, path="maintenanceWorkOrders")
+    await oracle.fault("duplicate_answer", calls=1, path="maintenanceWorkOrders")
+    before, _ = await lost(erp, wanted)
+    found = await erp.find(wanted, before.model_copy(update={"sent_at": datetime.now(UTC)}))
+    assert found.document is None and "not our number" in found.unknowable
+    [number] = found.candidates
+    assert number not in (short_key(wanted.key), short_key(earlier.key))
+    assert len(await maintenance_order(oracle, number)) == 1
+
+
+async def test_a_stop_that_oracle_numbers_itself_is_closed_under_that_number(
+    oracle: OracleProcess, erp: OracleErp, order: str
+) -> None:
+    wanted = intent(opened())
+    await oracle.fault("forget_keys", calls=1, path="maintenanceWorkOrders")
+    number = (await booked(erp, wanted)).document
+    assert number != short_key(wanted.key)
+    await booked(erp, intent(closed(number, complete=False)))
+    assert (await maintenance_order(oracle, number))[0]["ActualCompletionDate"].startswith("2026-11-22T12:30:00")
 
 
 async def test_a_duplicate_answer_means_that_the_stop_is_told(

@@ -247,6 +247,13 @@ async def test_a_position_without_a_route_is_refused_by_a_named_rule(
     assert (caught.value.code, caught.value.reason) == (rule, Reason.RULE)
 
 
+async def test_held_stock_of_which_nobody_knows_where_it_came_from_is_not_moved_to_where_it_lies(
+    erp: OracleErp,
+) -> None:
+    there = intent(held("RM-1", MaterialPosition.UNRESTRICTED, ReleaseHold, storage_location="HOLD"))
+    assert (await erp.check(there)).startswith("oracle-hold-origin/1")
+
+
 async def test_a_hold_that_has_no_place_is_refused_by_a_named_rule(oracle: OracleProcess, erp: OracleErp) -> None:
     nowhere = intent(held("RM-1", MaterialPosition.UNRESTRICTED, storage_location=""))
     assert (await erp.check(nowhere)).startswith("oracle-hold-place/1")
