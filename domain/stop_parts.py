@@ -27,6 +27,9 @@ from domain.stop_reasons import (
 )
 from signals.downtime import ReasonMark, ReasonStatus, StopFact, StopPart, StopStretch, TimeClass
 
+FARTHEST = timedelta(days=100)
+"""A stop of a recording of years ago goes on for years by the clock, in thousands of shifts that nobody knows of."""
+
 
 class Verdict(NamedTuple):
     """What a piece of a stop is."""
@@ -63,14 +66,15 @@ def parts_of(
     until: datetime | None = None,
     short: bool = True,
 ) -> tuple[StopPart, ...]:
-    """The stop's parts, numbered from 1. What goes on is cut up to `until` (its `as_of` where none is given).
+    """The stop's parts, numbered from 1. What goes on is cut up to `until` (its `as_of` where none is given), but no
+    farther than `FARTHEST` beyond what is known: after that its last part just goes on until the stop ends.
 
     Time outside all shifts, where shifts are declared, is not scheduled: no downtime, and nothing to explain. With
     `short` and a line, nobody is asked why it stood shortly within a stop, see `_settle_short`.
     """
     line_cost = line.downtime.cost_centre if line is not None else ""
     pacing = line.pacing_station.id if line is not None else ""
-    horizon = max(until or fact.as_of, fact.started_at)
+    horizon = max(min(until or fact.as_of, fact.as_of + FARTHEST), fact.started_at)
     found: list[Piece] = []
     for stretch in fact.stretches:
         for start, end in _cuts(stretch, marks, site, shifts, horizon):

@@ -113,6 +113,13 @@ def test_an_open_stop_is_cut_up_to_the_instant_asked_for() -> None:
     assert later[0].seconds is not None and later[1].seconds is None
 
 
+def test_a_stop_of_which_nobody_has_heard_for_years_is_not_cut_into_their_thousands_of_shifts() -> None:
+    (fact,) = play(Script().runs().state(100, "weld", HELD), until=4000)
+    found = parts(fact, until=fact.as_of + timedelta(days=4000))
+    assert len(found) < 400 and found[-1].ended_at is None
+    assert found == parts(fact, until=fact.as_of + timedelta(days=100))
+
+
 def test_a_weekend_is_not_scheduled_a_holiday_neither_and_overtime_is() -> None:
     (fact,) = play(Script().runs().state(100, "weld", HELD).state(3 * 86_400, "weld", EXECUTE), until=4 * 86_400)
     found = parts(fact)
