@@ -55,10 +55,12 @@ async def test_a_refused_posting_is_one_case_that_people_find_and_retry(plant):
         assert case.due_at - case.opened_at == timedelta(hours=8)
         assert "OB52" in case.runbook and "10 PC yield" in case.consequence
 
-        found = (await exception_of(bench, case).describe()).typed_search_attributes
-        shown = {
-            key.name: found[key] for key in (PLANT_ID, ORDER_ID, MATERIAL, EXCEPTION_CLASS, OPEN_TASK_ROLES, SEVERITY)
-        }
+        keys = (PLANT_ID, ORDER_ID, MATERIAL, EXCEPTION_CLASS, OPEN_TASK_ROLES, SEVERITY)
+        described = await eventually(  # the ledger has the case before its process shows it
+            exception_of(bench, case).describe, lambda d: all(key in d.typed_search_attributes for key in keys)
+        )
+        found = described.typed_search_attributes
+        shown = {key.name: found[key] for key in keys}
         assert shown == {
             "PlantId": bench.id, "OrderId": ORDER, "Material": "HOUSING-1", "ExceptionClass": "period_closed",
             "OpenTaskRoles": ["finance"], "Severity": 2,
