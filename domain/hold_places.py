@@ -22,8 +22,6 @@ from signals.transactions import ConfirmProduction, Transaction
 BLOCKED_WORDS = ("", "blocked")
 """The ERP's own words for blocked stock; another one, of a line that names its batch, is the state of that batch."""
 
-HOME = {"held_by_place": False}
-
 TAKEN_OUT = ("release", "scrap", "return")
 """Steps that take stock out of the block; scrap that is still in work was never in it."""
 
@@ -89,7 +87,8 @@ def brought_home(lines: Sequence[StockLine], origins: Sequence[Origin]) -> list[
             mine = min(rest, left[place])
             if mine > 0:
                 left[place], rest = left[place] - mine, rest - mine
-                at_home.append(line.model_copy(update={"storage_location": place, "quantity": mine} | HOME))
+                home = {"storage_location": place, "quantity": mine, "held_by_place": False}
+                at_home.append(line.model_copy(update=home))
         if rest:
             stays.append(line.model_copy(update={"quantity": rest}))
     return [*at_home, *stays]

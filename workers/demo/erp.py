@@ -41,7 +41,9 @@ class DemoErp(Protocol):
         """Returns its address. Raises StageFailed."""
         ...
 
-    async def seed(self, orders: Mapping[str, Any]) -> None: ...
+    async def seed(self, orders: Mapping[str, Any], zone: str) -> None:
+        """Give it its orders; its dates and times are of that zone, as the plant file says."""
+        ...
 
     async def books(self) -> dict[str, Any]:
         """What the ERP believes, in the shape of docs/simulators.md; never through the adapter."""
@@ -58,10 +60,6 @@ class DemoErp(Protocol):
         ...
 
     async def stop(self) -> None: ...
-
-
-ZONE = "Europe/Berlin"
-"""Of the ERP's dates and times, as the demo's plant file says."""
 
 
 class SimulatedErp:
@@ -84,10 +82,10 @@ class SimulatedErp:
             self.environ["PLANTWRIGHT_ERP_TOKEN_URL"] = self._control.token_url
         return self._control.url
 
-    async def seed(self, orders: Mapping[str, Any]) -> None:
+    async def seed(self, orders: Mapping[str, Any], zone: str) -> None:
         await self._control.seed(orders)
         if self.kind == "sap":
-            await self._control.ask("POST", "settings", {"time_zone": ZONE})
+            await self._control.ask("POST", "settings", {"time_zone": zone})
         if self._events_port:
             await self._control.send_events_to(f"http://127.0.0.1:{self._events_port}/erp-events/demo")
 

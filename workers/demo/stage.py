@@ -98,10 +98,11 @@ class Stage:
                            "--seed", str(self._seed), "--clock", self.clock.text())  # fmt: skip
         at_erp, at_line = await asyncio.gather(self.erp.start(self._child), line.start())
         self.controls = Controls(at_line["control"], self.erp)
-        await self.erp.seed(self.seed_data)
         self._environ |= {**self.erp.environ, "PLANTWRIGHT_OPCUA_ENDPOINT": at_line["endpoint"]}
-        self.ledger = await open_ledger(self._environ["PLANTWRIGHT_LEDGER_URL"])
         self.plant = load_plant(self.folder / PLANT, self._environ)
+        await self.erp.seed(self.seed_data, self.plant.erp.zone)
+        self._environ |= self.erp.environ
+        self.ledger = await open_ledger(self._environ["PLANTWRIGHT_LEDGER_URL"])
         self.desk = ConsoleDesk(
             self.client, self.ledger, {self.plant_id: self.plant}, self.now,
             People(self.ledger, lambda: load_signing_key(self._environ, self.folder)),

@@ -88,7 +88,7 @@ class TrytonErp:
         self.environ |= self._server.credentials | {"PLANTWRIGHT_ERP_URL": address}
         return address
 
-    async def seed(self, orders: Mapping[str, Any]) -> None:
+    async def seed(self, orders: Mapping[str, Any], zone: str) -> None:
         await self._server.seed(SeedFile.of(orders))
 
     async def books(self) -> dict[str, Any]:
